@@ -1,0 +1,64 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { BoundedMap } from "../../lib/bounded-map.ts";
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { unwrapCredential } from "./credential.ts";
+import { checkOpenAccess, openPrincipal } from "./open-access.ts";
+import type { Caller, Principal } from "./principal.ts";
+import type { Tokens } from "./tokens.ts";
+
+/** How the server lets people in besides tokens. */
+export interface AccessOptions {
+  /** Dev mode without `--dev-key`: the empty credential is the super user of `dev`, see open-access.ts. */
+  readonly isOpen: boolean;
+  /** Origins that may use the empty credential (`--dev-origin`). */
+  readonly devOrigins: readonly string[];
+  /** `--dev-key`: the random key of this run, a super user of `dev`. */
+  readonly devKey: string | undefined;
+}
+
+/** Turns credentials into principals. Verified ones are remembered, bounded, and never past their expiry. */
+export interface Auth {
+  /**
+   * At once for known credentials, else a promise: the hot path awaits nothing.
+   * @throws TodokuError `unauthenticated`.
+   */
+  authenticate(credential: string, caller: Caller): Principal | Promise<Principal>;
+}
+
+export function createAuth(tokens: Tokens, access: AccessOptions, wallMs: () => number): Auth {
+  const verified = new BoundedMap<string, Principal>(limits.verifiedCredentials);
+  const devKeyHash = access.devKey === undefined ? undefined : sha256(access.devKey);
+
+  async function verify(credential: string): Promise<Principal> {
+    if (credential.length > limits.credentialMaxBytes) {
+      throw new TodokuError("unauthenticated", `the credential is longer than ${limits.credentialMaxBytes} bytes`);
+    }
+    const inner = unwrapCredential(credential);
+    const isDevKey = devKeyHash !== undefined && timingSafeEqual(sha256(inner), devKeyHash);
+    const principal: Principal = isDevKey ? { ...openPrincipal, kind: "key" } : await tokens.verify(inner);
+    verified.set(credential, principal);
+    return principal;
+  }
+
+  return {
+    authenticate(credential, caller) {
+      if (credential === "") {
+        if (!access.isOpen) throw new TodokuError("unauthenticated", "a credential is needed: an API key or a token");
+        checkOpenAccess(caller, access.devOrigins);
+        return openPrincipal;
+      }
+      const known = verified.get(credential);
+      if (!known) return verify(credential);
+      if (known.expiresAtMs !== undefined && known.expiresAtMs <= wallMs()) {
+        verified.delete(credential);
+        throw new TodokuError("unauthenticated", "this token has expired");
+      }
+      return known;
+    },
+  };
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

@@ -1,0 +1,49 @@
+import { TodokuError } from "../errors.ts";
+import type { Caller, Principal } from "./principal.ts";
+
+/**
+ * Dev mode: may this caller be the super user without a credential? A web page of another origin, a name that somebody's
+ * DNS points at 127.0.0.1, or another machine must not reach a developer's server.
+ * @throws TodokuError `unauthenticated` that names the value that is in the way.
+ */
+export function checkOpenAccess(caller: Caller, devOrigins: readonly string[]): void {
+  if (!caller.isLoopbackPeer) deny("it came from another machine");
+  if (!caller.host || !isLoopbackName(hostName(caller.host)))
+    deny(`its Host "${caller.host ?? ""}" is not a loopback name`);
+  if (caller.origin !== undefined && !isOwn(caller.origin, caller.host) && !devOrigins.includes(caller.origin)) {
+    deny(`its Origin "${caller.origin}" is not this server's; start with --dev-origin ${caller.origin} to allow it`);
+  }
+  // An origin that the developer named is trusted however the browser calls it.
+  if (caller.origin !== undefined && devOrigins.includes(caller.origin)) return;
+  if (!["same-origin", "same-site", "none", undefined].includes(caller.secFetchSite)) {
+    deny(`its Sec-Fetch-Site is "${caller.secFetchSite}"`);
+  }
+}
+
+/** The super user of the environment `dev`. */
+export const openPrincipal: Principal = {
+  kind: "open",
+  environment: "dev",
+  isSuperUser: true,
+  grants: [],
+  tokenId: "",
+  expiresAtMs: undefined,
+};
+
+function deny(reason: string): never {
+  throw new TodokuError("unauthenticated", `a request without a credential is not accepted here: ${reason}`);
+}
+
+function isOwn(origin: string, host: string | undefined): boolean {
+  return origin === `http://${host}` || origin === `https://${host}`;
+}
+
+/** The host without its port; brackets of an IPv6 address stay. */
+function hostName(host: string): string {
+  return host.replace(/:\d*$/, "").toLowerCase();
+}
+
+/** Names that cannot be pointed elsewhere: RFC 6761 reserves `localhost` and all below it. */
+function isLoopbackName(name: string): boolean {
+  return name === "localhost" || name.endsWith(".localhost") || name === "[::1]" || /^127(\.\d{1,3}){3}$/.test(name);
+}

@@ -1,0 +1,27 @@
+import type { Grant } from "./grants.ts";
+
+/** Who is calling, as `authenticate` found out. Every environment-bound decision takes the environment from here, never from a request. */
+export interface Principal {
+  /** `open`: the empty credential of dev mode. `key`: an API key. `token`: a disposable token. */
+  readonly kind: "open" | "key" | "token";
+  readonly environment: string;
+  /** True: every action in its environment. */
+  readonly isSuperUser: boolean;
+  /** What it may do when it is no super user. */
+  readonly grants: readonly Grant[];
+  /** Chosen by whoever made the token; "" when there is none. Published items carry it. */
+  readonly tokenId: string;
+  /** Wall time; undefined = does not expire. */
+  readonly expiresAtMs: number | undefined;
+}
+
+/** What the transport knows of a caller: enough to decide whether the empty credential of dev mode may be used. */
+export interface Caller {
+  /** The other end of the socket is this machine. */
+  readonly isLoopbackPeer: boolean;
+  /** `Host` or `:authority`. */
+  readonly host: string | undefined;
+  readonly origin: string | undefined;
+  /** `Sec-Fetch-Site`: browsers send it, pages cannot change it. */
+  readonly secFetchSite: string | undefined;
+}

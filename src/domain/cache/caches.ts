@@ -1,0 +1,164 @@
+import { authorize, isAllowed } from "../auth/authorize.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { Engine } from "../engine.ts";
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { checkName } from "../names.ts";
+import type { StoredRecord } from "../records/store.ts";
+import type { Cache, Durability } from "./cache.ts";
+
+const recordKind = "cache";
+/** SNS topics and the gateway's events will live here. */
+const reservedName = "events";
+
+/** What happened to a cache that others hold state for. `flushed` has the new incarnation in `now`. */
+export type CacheChange =
+  | { readonly kind: "deleted"; readonly was: Cache }
+  | { readonly kind: "flushed"; readonly was: Cache; readonly now: Cache };
+
+/** The caches of all environments: who has which, and which incarnation is the current one. */
+export interface Caches {
+  /** Reads the store; the server calls it before it listens. */
+  start(): Promise<void>;
+  /** Known and existing, in no time; undefined does not mean that it is not there when other nodes share the store. */
+  known(environment: string, name: string): Cache | undefined;
+  /** @throws TodokuError `not_found`. */
+  get(environment: string, name: string): Promise<Cache>;
+  /** @throws TodokuError `already_exists`, `invalid_argument`, `limit_exceeded`, `permission_denied`. */
+  create(principal: Principal, name: string, durability?: Durability): Promise<Cache>;
+  /** @throws TodokuError `not_found`, `permission_denied`. */
+  delete(principal: Principal, name: string): Promise<void>;
+  /** Empties items and topics: a new incarnation of the cache. @throws TodokuError `not_found`, `permission_denied`. */
+  flush(principal: Principal, name: string): Promise<void>;
+  /** Those the principal may see, by name. */
+  list(principal: Principal): readonly Cache[];
+  onChange(listener: (change: CacheChange) => void): void;
+  /** Compares with the store: for hints of other nodes and the tick each second. */
+  refresh(): Promise<void>;
+}
+
+export function createCaches(
+  engine: Engine,
+  options: { readonly defaultDurability: Durability; readonly wallMs: () => number },
+): Caches {
+  const { records } = engine;
+  const environments = new Map<string, Map<string, Cache>>();
+  const listeners: ((change: CacheChange) => void)[] = [];
+
+  const known = (environment: string, name: string) => environments.get(environment)?.get(name);
+
+  /** Takes over what the store says of one name, and tells the listeners. */
+  function apply(environment: string, name: string, now: Cache | undefined): void {
+    let caches = environments.get(environment);
+    if (!caches) {
+      caches = new Map();
+      environments.set(environment, caches);
+    }
+    const was = caches.get(name);
+    // A record read before a later change of our own must not bring back the older incarnation.
+    if (was && now && now.cacheId <= was.cacheId) return;
+    if (now) caches.set(name, now);
+    else caches.delete(name);
+    if (!was) return;
+    const change: CacheChange = now ? { kind: "flushed", was, now } : { kind: "deleted", was };
+    for (const listener of listeners) listener(change);
+  }
+
+  async function forgetStored(cache: Cache): Promise<void> {
+    await Promise.all([engine.topics[cache.durability].forget(cache), engine.items[cache.durability].forget(cache)]);
+  }
+
+  function changed(environment: string, name: string): void {
+    engine.bus.send({ kind: "record-changed", recordKind, environment, name });
+  }
+
+  async function get(environment: string, name: string): Promise<Cache> {
+    const cache = known(environment, name);
+    if (cache) return cache;
+    if (!engine.isSingleNode) {
+      const record = await records.read({ kind: recordKind, environment, name });
+      if (record) {
+        apply(environment, name, toCache(record));
+        return toCache(record);
+      }
+    }
+    throw new TodokuError("not_found", `cache "${name}" does not exist`, { subject: "cache" });
+  }
+
+  async function refresh(): Promise<void> {
+    const stored = (await records.list(recordKind)).map(toCache);
+    const alive = new Set(stored.map((cache) => `${cache.environment}/${cache.cache}`));
+    for (const cache of stored) apply(cache.environment, cache.cache, cache);
+    for (const [environment, caches] of environments) {
+      for (const name of caches.keys()) if (!alive.has(`${environment}/${name}`)) apply(environment, name, undefined);
+    }
+  }
+
+  return {
+    start: refresh,
+    refresh,
+    known,
+    get,
+    async create(principal, name, durability = options.defaultDurability) {
+      authorize(principal, "cache.create", name);
+      checkName("cache", name);
+      const { environment } = principal;
+      if (name === reservedName) throw new TodokuError("invalid_argument", `the cache name "${name}" is reserved`);
+      if ((environments.get(environment)?.size ?? 0) >= limits.cachesPerEnvironment) {
+        throw new TodokuError(
+          "limit_exceeded",
+          `environment "${environment}" has ${limits.cachesPerEnvironment} caches, the most it may have`,
+        );
+      }
+      const record = await records
+        .create({ kind: recordKind, environment, name }, { durability, createdAtMs: options.wallMs() })
+        .catch((error: unknown) => {
+          if (!(error instanceof TodokuError) || error.code !== "already_exists") throw error;
+          throw new TodokuError("already_exists", `cache "${name}" exists already`, { subject: "cache" });
+        });
+      apply(environment, name, toCache(record));
+      changed(environment, name);
+      return toCache(record);
+    },
+    async delete(principal, name) {
+      authorize(principal, "cache.delete", name);
+      const { environment } = principal;
+      const cache = await get(environment, name);
+      // In one turn of the loop, so that the embedded engine commits them together.
+      await Promise.all([records.remove({ kind: recordKind, environment, name }), forgetStored(cache)]);
+      if (known(environment, name)?.cacheId === cache.cacheId) apply(environment, name, undefined);
+      changed(environment, name);
+    },
+    async flush(principal, name) {
+      authorize(principal, "cache.flush", name);
+      const { environment } = principal;
+      const was = await get(environment, name);
+      const [record] = await Promise.all([records.renew({ kind: recordKind, environment, name }), forgetStored(was)]);
+      apply(environment, name, toCache(record));
+      changed(environment, name);
+    },
+    list(principal) {
+      const caches = [...(environments.get(principal.environment)?.values() ?? [])];
+      if (!principal.isSuperUser && !principal.grants.some((grant) => grant.resource === "cache")) {
+        authorize(principal, "cache.list");
+      }
+      return caches
+        .filter((cache) => isAllowed(principal, "cache.list", cache.cache))
+        .sort((a, b) => (a.cache < b.cache ? -1 : 1));
+    },
+    onChange(listener) {
+      listeners.push(listener);
+    },
+  };
+}
+
+function toCache(record: StoredRecord): Cache {
+  const { durability, createdAtMs } = record.document;
+  return {
+    environment: record.environment,
+    cache: record.name,
+    cacheId: record.id,
+    durability: durability === "memory" ? "memory" : "disk",
+    createdAtMs: Number(createdAtMs),
+  };
+}

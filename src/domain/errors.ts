@@ -1,0 +1,39 @@
+/** Every way in which Todoku says no. A protocol that does not map each of them does not compile. */
+export const errorCodes = [
+  "invalid_argument",
+  "unauthenticated",
+  "permission_denied",
+  "not_found",
+  "already_exists",
+  "failed_precondition",
+  "limit_exceeded",
+  "unimplemented",
+  "unavailable",
+  "internal",
+] as const;
+
+/** One of {@link errorCodes}. */
+export type ErrorCode = (typeof errorCodes)[number];
+
+/**
+ * The only error that domain and engines throw. The message names the thing, the value and the bound, and is sent to
+ * the caller: it never carries a credential. `cause` is for the log only.
+ */
+export class TodokuError extends Error {
+  readonly code: ErrorCode;
+  /** What is limited or missing, in one word, where a protocol tells it apart: `cache`, `message_size`, `item_size`, `subscriptions`. */
+  readonly subject: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; subject?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "TodokuError";
+    this.code = code;
+    this.subject = options.subject;
+  }
+}
+
+/** `error` as a {@link TodokuError}; whatever is not one becomes `internal`, its own text kept as the cause only. */
+export function toTodokuError(error: unknown): TodokuError {
+  if (error instanceof TodokuError) return error;
+  return new TodokuError("internal", "internal error", { cause: error });
+}

@@ -1,0 +1,94 @@
+const kib = 1024;
+const mib = 1024 * kib;
+const secondMs = 1000;
+const hourMs = 3600 * secondMs;
+
+/**
+ * Every limit in one place, with its unit in the name and its source beside it. "Momento 8" is section 8 of the protocol
+ * reference. What an operator may change stands in config/schema.ts and starts from the number here.
+ */
+export const limits = {
+  /** Names: 1..255 UTF-8 bytes. Momento documents no length; 255 is what file systems and DNS-like names hold. */
+  nameMaxBytes: 255,
+
+  /** One topic message: SNS and SQS allow 256 KiB, Momento 4 KB. */
+  messageMaxBytes: 256 * kib,
+  attributesMaxCount: 10,
+  /** Names, types and values of one item's attributes together. */
+  attributesMaxBytes: 16 * kib,
+  messageIdMaxLength: 128,
+  /** How long a messageId is remembered: AWS's de-duplication interval. */
+  messageIdWindowMs: 5 * 60 * secondMs,
+  /** What a topic's log keeps by default; configurable. */
+  history: { maxItems: 100_000, maxBytes: 64 * mib, maxAgeMs: 24 * hourMs, environmentMaxBytes: 4096 * mib },
+  /** The same for caches with durability `memory`. */
+  memoryHistory: { maxItems: 100_000, maxBytes: 16 * mib, maxAgeMs: hourMs, environmentMaxBytes: 256 * mib },
+  /** Followed topics keep this much in memory: the Node SDK's first stream ends and comes back within it. */
+  tailMinMs: 10 * secondMs,
+  /** All tails of the process together; past it a publishing topic keeps a quarter of its tail (the log has the rest). */
+  tailsMaxBytes: 256 * mib,
+  /** Items in one append batch, and bytes of it: keeps a commit short. */
+  batchMaxItems: 4096,
+  batchMaxBytes: 8 * mib,
+  /** Publishes waiting for the disk, all together; past it they are refused with `unavailable`. */
+  pendingMaxItems: 100_000,
+  pendingMaxBytes: 64 * mib,
+  /** One chunk of a catch-up. */
+  catchUpMaxItems: 256,
+  catchUpMaxBytes: 256 * kib,
+
+  /** Items: Momento 8 lists 4883 KB (5,000,000 bytes) and refuses 5,300,000. */
+  itemMaxBytes: 5_000_000,
+  itemKeyMaxBytes: 64 * kib,
+  itemTtlMaxMs: 24 * hourMs,
+  /** Byte budget of `disk` and of `memory` items per environment. */
+  itemsEnvironmentMaxBytes: 4096 * mib,
+  memoryItemsEnvironmentMaxBytes: 256 * mib,
+  /** Recently used `disk` items that are kept in memory, all together. */
+  itemCacheMaxBytes: 128 * mib,
+  cachesPerEnvironment: 1000,
+
+  /** Disposable tokens: Momento 3.3 (25 h, 64 characters, 20 statements). */
+  disposableTokenMaxMs: 25 * hourMs,
+  tokenIdMaxLength: 64,
+  tokenMaxGrants: 20,
+  credentialMaxBytes: 16 * kib,
+  verifiedCredentials: 100_000,
+  decisionsPerPrincipal: 10_000,
+
+  /** A connection that has not sent its first bytes, or an HTTP/1.1 head, by then is closed (slow loris). */
+  firstBytesMs: 10 * secondMs,
+  /** gRPC: the SDKs set 10,486,000 bytes for both directions (Momento 1.1). */
+  grpcMessageMaxBytes: 10_486_000,
+  http: { headersMaxBytes: 16 * kib, jsonBodyMaxBytes: mib, keepAliveMs: 75 * secondMs },
+  http2: {
+    /** Momento's SDK counts 100 subscriptions a connection and then loses count (reference 10): allow ten times that. */
+    maxConcurrentStreams: 1000,
+    /** node:http2 ends a session after 1,000 resets in a burst, 33/s after that. SDK deadlines and unsubscribes are resets: 4,000 and 400/s. */
+    streamResetBurst: 4000,
+    streamResetRate: 400,
+    headerListMaxBytes: 32 * kib,
+    headerPairsMax: 64,
+    settingsEntriesMax: 32,
+    /** SETTINGS frames and PINGs of a client per second, burst ten times that. The SDK pings each 5 s. */
+    settingsPerSecond: 10,
+    pingsPerSecond: 20,
+    invalidFramesMax: 100,
+    rejectedStreamsMax: 100,
+    /** node:http2's own bound, in MB: header blocks, and data that flow control holds back. */
+    sessionMemoryMb: 64,
+    /** Bytes waiting in one stream before its subscriber becomes a reader of the log. */
+    streamSendBufferBytes: 256 * kib,
+    /** The same for all streams of a session. */
+    sessionSendBufferBytes: 16 * mib,
+    /** Flow-control window we grant for requests. */
+    initialWindowBytes: mib,
+  },
+  heartbeatMs: secondMs,
+  /** Momento 4 (ii): a first Subscribe is ended this much before its deadline, and may be resumed for ten seconds. */
+  earlyEndMs: 500,
+  ticketMs: 10 * secondMs,
+  ticketsPerSession: 1000,
+  /** A grpc-web body past this is ended (the SDK resumes): XHR keeps the whole text in memory. */
+  webBodyMaxBytes: 4 * mib,
+} as const;

@@ -1,0 +1,18 @@
+import { Buffer } from "node:buffer";
+import { TodokuError } from "./errors.ts";
+import { limits } from "./limits.ts";
+
+/** @throws TodokuError `invalid_argument` unless `name` is 1..255 bytes of UTF-8 and not blank. `what` is the word for the message. */
+export function checkName(what: string, name: string): void {
+  // Each UTF-16 unit is at least one byte, and at most three: only names in between need counting.
+  const isLong =
+    name.length > limits.nameMaxBytes ||
+    (name.length * 3 > limits.nameMaxBytes && Buffer.byteLength(name) > limits.nameMaxBytes);
+  if (isLong) {
+    throw new TodokuError(
+      "invalid_argument",
+      `${what} name has ${Buffer.byteLength(name)} bytes; must be <= ${limits.nameMaxBytes}`,
+    );
+  }
+  if (name.trim() === "") throw new TodokuError("invalid_argument", `${what} name must not be empty`);
+}

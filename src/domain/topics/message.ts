@@ -1,0 +1,54 @@
+import { Buffer } from "node:buffer";
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { Attributes, TopicValue } from "./store.ts";
+
+/** A message to publish. */
+export interface Message {
+  readonly value: TopicValue;
+  readonly attributes?: Attributes | undefined;
+  /** Makes the publish idempotent for `limits.messageIdWindowMs`. */
+  readonly messageId?: string | undefined;
+}
+
+/** @throws TodokuError `invalid_argument` or `limit_exceeded` that names the part, its size and the bound. */
+export function checkMessage({ value, attributes, messageId }: Message, messageMaxBytes: number): void {
+  if (value.isText && value.bytes.length === 0) {
+    // The web SDK ends a subscription on an empty text (Momento reference 4), so one must never get into a log.
+    throw new TodokuError("invalid_argument", "a text message must not be empty");
+  }
+  if (value.bytes.length > messageMaxBytes) {
+    throw new TodokuError(
+      "limit_exceeded",
+      `request limit: the message has ${value.bytes.length} bytes; must be <= ${messageMaxBytes}`,
+      {
+        subject: "message_size",
+      },
+    );
+  }
+  if (messageId !== undefined && (messageId === "" || messageId.length > limits.messageIdMaxLength)) {
+    throw new TodokuError(
+      "invalid_argument",
+      `messageId has ${messageId.length} characters; must be >= 1 and <= ${limits.messageIdMaxLength}`,
+    );
+  }
+  if (attributes) checkAttributes(attributes);
+}
+
+function checkAttributes(attributes: Attributes): void {
+  const entries = Object.entries(attributes);
+  if (entries.length > limits.attributesMaxCount) {
+    throw new TodokuError("invalid_argument", `${entries.length} attributes must be <= ${limits.attributesMaxCount}`);
+  }
+  let bytes = 0;
+  for (const [name, { type, value }] of entries) {
+    if (name === "") throw new TodokuError("invalid_argument", "an attribute name must not be empty");
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(type) + Buffer.byteLength(value);
+  }
+  if (bytes > limits.attributesMaxBytes) {
+    throw new TodokuError(
+      "limit_exceeded",
+      `request limit: the attributes have ${bytes} bytes; must be <= ${limits.attributesMaxBytes}`,
+    );
+  }
+}

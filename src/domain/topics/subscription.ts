@@ -1,0 +1,161 @@
+import { type TodokuError, toTodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { LiveTopic } from "./live-topic.ts";
+import { comparePositions, type Position } from "./position.ts";
+import type { TopicItem } from "./store.ts";
+
+/** History was dropped or a page began: the subscriber had `after` and continues behind `now`. */
+export interface Discontinuity {
+  readonly after: Position;
+  readonly now: Position;
+}
+
+/** How items become bytes. Subscribers that share an encoding object share its frames: each is built once. */
+export interface Encoding {
+  /** One or more frames for `items` (at least one, in order), glued together. */
+  items(items: readonly TopicItem[]): Uint8Array;
+  discontinuity(gap: Discontinuity): Uint8Array;
+}
+
+/** One subscriber's way out; a protocol implements it. */
+export interface Sink {
+  readonly encoding: Encoding;
+  /**
+   * Takes a shared frame (never changes it). False: taken too, but its buffer is full: the subscription becomes a reader
+   * of the log and writes nothing more until `Subscription.drained()`.
+   */
+  write(frame: Uint8Array): boolean;
+  /** The subscription is over: the cache is deleted, the token expired, the log cannot be read. */
+  close(error: TodokuError): void;
+}
+
+/** One session that follows one topic. Begins paused, so that its protocol can answer before the first item. */
+export class Subscription {
+  readonly sink: Sink;
+  readonly #topic: LiveTopic;
+  /** The last position written to the sink; stale while live, when it is the topic's head. */
+  #after: Position;
+  #isOpen = true;
+  #isBlocked = true;
+  #isReading = false;
+  #onClose: (() => void) | undefined;
+  /** Kept by the topic: its place in the list of those that get each new item at once; -1 while it is not there. */
+  liveIndex = -1;
+
+  constructor(topic: LiveTopic, after: Position, sink: Sink) {
+    this.#topic = topic;
+    this.#after = after;
+    this.sink = sink;
+  }
+
+  /** The position behind which the next item comes. */
+  get position(): Position {
+    return this.isLive ? this.#topic.head : this.#after;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get isLive(): boolean {
+    return this.liveIndex >= 0;
+  }
+
+  /** The sink may be written to (again): call it once to begin, and when a full buffer has drained. */
+  drained(): void {
+    this.#isBlocked = false;
+    this.#catchUp();
+  }
+
+  /** Ends it from the subscriber's side; the sink is not called any more. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#onClose?.();
+    this.#topic.leave(this);
+  }
+
+  /** Called once when it ends, whoever ends it. */
+  onClose(listener: () => void): void {
+    this.#onClose = listener;
+  }
+
+  /** Ends it from the server's side. */
+  fail(error: TodokuError): void {
+    if (!this.#isOpen) return;
+    this.close();
+    this.sink.close(error);
+  }
+
+  /** Called by the topic when a live subscriber's buffer is full, or when the log moved on without it. */
+  becomeReader(after: Position, isBlocked: boolean): void {
+    this.liveIndex = -1;
+    this.#after = after;
+    this.#isBlocked = isBlocked;
+    if (!isBlocked) this.#catchUp();
+  }
+
+  #catchUp(): void {
+    while (this.#isOpen && !this.#isBlocked && !this.#isReading && !this.isLive) {
+      if (comparePositions(this.#after, this.#topic.head) === 0) {
+        this.#topic.join(this);
+        return;
+      }
+      const items = this.#topic.tailAfter(this.#after);
+      if (items) this.#deliver(items);
+      else void this.#readLog();
+    }
+  }
+
+  async #readLog(): Promise<void> {
+    this.#isReading = true;
+    const { key } = this.#topic;
+    try {
+      const { items, head } = await this.#topic.read(this.#after);
+      this.#isReading = false;
+      if (!this.#isOpen) return;
+      // Flushed meanwhile: what was read is no longer the topic.
+      const isCurrent = key === this.#topic.key;
+      if (isCurrent && items.length > 0) this.#deliver(items);
+      else if (isCurrent && comparePositions(this.#after, head) !== 0) this.#skipTo(head);
+      this.#catchUp();
+    } catch (error) {
+      this.#isReading = false;
+      this.fail(toTodokuError(error));
+    }
+  }
+
+  #deliver(items: readonly TopicItem[]): void {
+    // Pages may change inside a chunk that was read from the log: each run of consecutive items is one frame.
+    let start = 0;
+    while (start < items.length && this.#isOpen) {
+      const first = items[start] as TopicItem;
+      if (!follows(this.#after, first)) this.#skipTo({ page: first.page, sequence: first.sequence - 1 });
+      let end = start + 1;
+      while (end < items.length && follows(items[end - 1] as TopicItem, items[end] as TopicItem)) end++;
+      const run = start === 0 && end === items.length ? items : items.slice(start, end);
+      const last = items[end - 1] as TopicItem;
+      this.#after = { page: last.page, sequence: last.sequence };
+      this.#write(this.sink.encoding.items(run));
+      start = end;
+    }
+  }
+
+  #skipTo(now: Position): void {
+    const gap = { after: this.#after, now };
+    this.#after = now;
+    this.#write(this.sink.encoding.discontinuity(gap));
+  }
+
+  #write(frame: Uint8Array): void {
+    if (!this.sink.write(frame)) this.#isBlocked = true;
+  }
+}
+
+/** Is `b` the position right behind `a`? */
+export function follows(a: Position, b: Position): boolean {
+  return a.page === b.page && a.sequence + 1 === b.sequence;
+}
+
+/** How much one step of a catch-up takes. */
+export const catchUpBounds = { maxItems: limits.catchUpMaxItems, maxBytes: limits.catchUpMaxBytes };

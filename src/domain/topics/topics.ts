@@ -1,0 +1,305 @@
+import { Buffer } from "node:buffer";
+import type { Clock } from "../../lib/clock.ts";
+import type { TimerWheel } from "../../lib/timer-wheel.ts";
+import { authorize } from "../auth/authorize.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { Cache, Durability } from "../cache/cache.ts";
+import type { CacheChange, Caches } from "../cache/caches.ts";
+import type { Engine } from "../engine.ts";
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { checkName } from "../names.ts";
+import { AppendQueue, type PendingAppend } from "./append-queue.ts";
+import { LiveTopic } from "./live-topic.ts";
+import { checkMessage, type Message } from "./message.ts";
+import { comparePositions, type Position } from "./position.ts";
+import type { AppendResult, TopicItem, TopicKey } from "./store.ts";
+import { type Sink, Subscription } from "./subscription.ts";
+
+/** Publish and subscribe, for every protocol. */
+export interface Topics {
+  /**
+   * Throws at once what needs no store; resolves when the message is as durable as its cache promises and was handed to all live subscribers.
+   * `isRepeat`: the messageId was known, the position is the first one's. Copies the value.
+   * @throws TodokuError `permission_denied`, `not_found`, `invalid_argument`, `limit_exceeded`, `unavailable`.
+   */
+  publish(
+    principal: Principal,
+    cache: string,
+    topic: string,
+    message: Message,
+  ): Promise<{ position: Position; isRepeat: boolean }>;
+  /**
+   * Follows a topic behind `after` (page 0 = the current page), or from now on. Begins paused: answer the client, then call `drained()`.
+   * Ends by itself when the principal expires or the cache is deleted.
+   * @throws TodokuError as `publish`.
+   */
+  subscribe(
+    principal: Principal,
+    cache: string,
+    topic: string,
+    after: Position | undefined,
+    sink: Sink,
+  ): Promise<Subscription>;
+  /** Kept items behind `after`, at most `maxItems` (1..1000). @throws TodokuError as `subscribe`. */
+  history(
+    principal: Principal,
+    cache: string,
+    topic: string,
+    after: Position,
+    maxItems: number,
+  ): Promise<{ readonly items: readonly TopicItem[]; readonly head: Position }>;
+  /** Compares followed topics with the store: for the tick each second where other nodes write too. */
+  refresh(): Promise<void>;
+  /** Ends every subscription (drain, a failed engine). */
+  closeAll(error: TodokuError): void;
+  /** For metrics. */
+  stats(): { topics: number; subscriptions: number; published: number; delivered: number };
+}
+
+export interface TopicsOptions {
+  readonly engine: Engine;
+  readonly caches: Caches;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly messageMaxBytes: number;
+}
+
+/** A topic whose head is being read. Commits meanwhile are noted: the head that was read may be older than they are. */
+interface Opening {
+  readonly opened: Promise<LiveTopic>;
+  committed: Position | undefined;
+}
+
+export function createTopics(options: TopicsOptions): Topics {
+  return new TopicService(options);
+}
+
+class TopicService implements Topics {
+  readonly #options: TopicsOptions;
+  readonly #queues: Record<Durability, AppendQueue>;
+  /** By cache incarnation, then topic name. */
+  readonly #live = new Map<number, Map<string, LiveTopic | Opening>>();
+  readonly #budget = { usedBytes: 0, maxBytes: limits.tailsMaxBytes };
+  #published = 0;
+  #delivered = 0;
+
+  constructor(options: TopicsOptions) {
+    this.#options = options;
+    const { engine, caches } = options;
+    const queue = (durability: Durability) =>
+      new AppendQueue(engine.topics[durability], (batch, results) => this.#committed(batch, results));
+    this.#queues = { disk: queue("disk"), memory: queue("memory") };
+    caches.onChange((change) => this.#cacheChanged(change));
+    engine.bus.listen((hint) => {
+      if (hint.kind === "topic-moved") void this.#refreshTopic(hint.key);
+      else void caches.refresh().catch(() => {}); // a hint may be lost: the tick each second comes anyway
+    });
+  }
+
+  publish(principal: Principal, cacheName: string, topic: string, message: Message) {
+    authorize(principal, "topic.publish", cacheName, topic);
+    checkName("cache", cacheName);
+    checkName("topic", topic);
+    checkMessage(message, this.#options.messageMaxBytes);
+    const cache = this.#options.caches.known(principal.environment, cacheName);
+    // The bytes may be a view into a network chunk 500 times their size; what is kept for seconds must not hold that.
+    const value = { isText: message.value.isText, bytes: Buffer.from(message.value.bytes) };
+    const kept = { ...message, value };
+    if (cache) return this.#append(principal, cache, topic, kept);
+    return this.#options.caches
+      .get(principal.environment, cacheName)
+      .then((found) => this.#append(principal, found, topic, kept));
+  }
+
+  #append(principal: Principal, cache: Cache, topic: string, message: Message) {
+    return new Promise<{ position: Position; isRepeat: boolean }>((resolve, reject) => {
+      const item = {
+        key: { cache, topic },
+        value: message.value,
+        attributes: message.attributes,
+        tokenId: principal.tokenId,
+        publishedAtMs: this.#options.clock.wallMs(),
+        messageId: message.messageId,
+      };
+      this.#queues[cache.durability].push({ item, resolve, reject });
+    });
+  }
+
+  /** Numbers are given and durable: first everyone who is live sees the items, then their publishers hear of it, in order. */
+  #committed(batch: readonly PendingAppend[], results: readonly AppendResult[]): void {
+    const byTopic = new Map<LiveTopic, TopicItem[]>();
+    const moved = new Map<string, { key: TopicKey; head: Position }>();
+    for (let i = 0; i < batch.length; i++) {
+      const { item } = batch[i] as PendingAppend;
+      const result = results[i] as AppendResult;
+      if (result instanceof TodokuError || result.isRepeat) continue;
+      this.#published++;
+      if (!this.#options.engine.isSingleNode) {
+        moved.set(`${item.key.cache.cacheId}/${item.key.topic}`, { key: item.key, head: result.position });
+      }
+      const live = this.#live.get(item.key.cache.cacheId)?.get(item.key.topic);
+      if (!(live instanceof LiveTopic)) {
+        if (live) live.committed = result.position;
+        continue;
+      }
+      const { value, attributes, tokenId, publishedAtMs } = item;
+      const { page, sequence } = result.position;
+      const items = byTopic.get(live);
+      const stored = { page, sequence, value, attributes, tokenId, publishedAtMs };
+      if (items) items.push(stored);
+      else byTopic.set(live, [stored]);
+    }
+    const nowMs = this.#options.clock.wallMs();
+    for (const [live, items] of byTopic) {
+      this.#delivered += items.length * live.subscribers;
+      live.committed(items, nowMs);
+    }
+    for (const { key, head } of moved.values()) this.#options.engine.bus.send({ kind: "topic-moved", key, head });
+    for (let i = 0; i < batch.length; i++) this.#acknowledge(batch[i] as PendingAppend, results[i] as AppendResult);
+  }
+
+  #acknowledge(append: PendingAppend, result: AppendResult): void {
+    if (!(result instanceof TodokuError)) {
+      append.resolve(result);
+      return;
+    }
+    const { cache } = append.item.key;
+    const now = this.#options.caches.known(cache.environment, cache.cache);
+    if (result.code !== "not_found" || !now || now.cacheId === cache.cacheId) {
+      append.reject(result);
+      return;
+    }
+    // The cache was flushed while the message was on its way: it belongs to the new incarnation.
+    try {
+      this.#queues[now.durability].push({
+        ...append,
+        item: { ...append.item, key: { ...append.item.key, cache: now } },
+      });
+    } catch (error) {
+      append.reject(error as TodokuError);
+    }
+  }
+
+  async subscribe(principal: Principal, cacheName: string, topic: string, after: Position | undefined, sink: Sink) {
+    authorize(principal, "topic.subscribe", cacheName, topic);
+    checkName("cache", cacheName);
+    checkName("topic", topic);
+    const { caches } = this.#options;
+    const cache =
+      caches.known(principal.environment, cacheName) ?? (await caches.get(principal.environment, cacheName));
+    const live = await this.#liveTopic(cache, topic);
+    const from =
+      after === undefined ? live.head : after.page === 0 ? { page: live.head.page, sequence: after.sequence } : after;
+    const subscription = new Subscription(live, from, sink);
+    live.add(subscription);
+    this.#endAtExpiry(principal, subscription);
+    return subscription;
+  }
+
+  async history(principal: Principal, cacheName: string, topic: string, after: Position, maxItems: number) {
+    authorize(principal, "topic.subscribe", cacheName, topic);
+    checkName("topic", topic);
+    const cache = await this.#options.caches.get(principal.environment, cacheName);
+    const bounds = { maxItems, maxBytes: limits.batchMaxBytes };
+    return this.#options.engine.topics[cache.durability].read({ cache, topic }, after, bounds);
+  }
+
+  async refresh(): Promise<void> {
+    const followed = [...this.#live.values()].flatMap((topics) => [...topics.values()]);
+    for (const live of followed) if (live instanceof LiveTopic) await this.#refreshTopic(live.key);
+  }
+
+  closeAll(error: TodokuError): void {
+    for (const topics of this.#live.values())
+      for (const live of topics.values()) if (live instanceof LiveTopic) live.fail(error);
+  }
+
+  stats() {
+    let topics = 0;
+    let subscriptions = 0;
+    for (const byName of this.#live.values()) {
+      topics += byName.size;
+      for (const live of byName.values()) if (live instanceof LiveTopic) subscriptions += live.subscribers;
+    }
+    return { topics, subscriptions, published: this.#published, delivered: this.#delivered };
+  }
+
+  async #refreshTopic(key: TopicKey): Promise<void> {
+    const live = this.#live.get(key.cache.cacheId)?.get(key.topic);
+    if (!(live instanceof LiveTopic)) return;
+    const cache = live.key.cache as Cache;
+    live.movedTo(await this.#options.engine.topics[cache.durability].head(live.key));
+  }
+
+  #liveTopic(cache: Cache, topic: string): LiveTopic | Promise<LiveTopic> {
+    let topics = this.#live.get(cache.cacheId);
+    if (!topics) {
+      topics = new Map();
+      this.#live.set(cache.cacheId, topics);
+    }
+    const known = topics.get(topic);
+    if (known) return known instanceof LiveTopic ? known : known.opened;
+    const opening: Opening = { opened: this.#open(cache, topic, () => opening.committed), committed: undefined };
+    topics.set(topic, opening);
+    return opening.opened;
+  }
+
+  async #open(cache: Cache, topic: string, committed: () => Position | undefined): Promise<LiveTopic> {
+    const key = { cache, topic };
+    const store = this.#options.engine.topics[cache.durability];
+    try {
+      const read = await store.head(key);
+      const head = [read, committed() ?? read].sort(comparePositions)[1] as Position;
+      const live: LiveTopic = new LiveTopic(key, store, head, this.#budget, () => this.#linger(live));
+      this.#live.get(cache.cacheId)?.set(topic, live);
+      return live;
+    } catch (error) {
+      this.#live.get(cache.cacheId)?.delete(topic);
+      throw error;
+    }
+  }
+
+  /** A topic stays followed for a while without subscribers: a Node SDK comes back for what it missed. */
+  #linger(live: LiveTopic): void {
+    this.#options.wheel.schedule(limits.tailMinMs, () => {
+      const topics = this.#live.get(live.key.cache.cacheId);
+      if (live.subscribers > 0 || topics?.get(live.key.topic) !== live) return;
+      live.dispose();
+      topics.delete(live.key.topic);
+      if (topics.size === 0) this.#live.delete(live.key.cache.cacheId);
+    });
+  }
+
+  #endAtExpiry(principal: Principal, subscription: Subscription): void {
+    const { expiresAtMs } = principal;
+    if (expiresAtMs === undefined) return;
+    const { wheel, clock } = this.#options;
+    const deadline = wheel.schedule(expiresAtMs - clock.wallMs(), () => {
+      // The wall clock may have been set back meanwhile: what is stored is wall time, so it decides.
+      if (clock.wallMs() < expiresAtMs) this.#endAtExpiry(principal, subscription);
+      else subscription.fail(new TodokuError("unauthenticated", "this token has expired"));
+    });
+    subscription.onClose(() => deadline.cancel());
+  }
+
+  #cacheChanged(change: CacheChange): void {
+    const topics = this.#live.get(change.was.cacheId);
+    if (!topics) return;
+    this.#live.delete(change.was.cacheId);
+    if (change.kind === "flushed") this.#live.set(change.now.cacheId, topics);
+    for (const [topic, entry] of topics) {
+      const opened = entry instanceof LiveTopic ? Promise.resolve(entry) : entry.opened;
+      void opened.then((live) => this.#tellChange(live, topic, change)).catch(() => {}); // its subscriber was told
+    }
+  }
+
+  #tellChange(live: LiveTopic, topic: string, change: CacheChange): void {
+    if (change.kind === "flushed") {
+      this.#live.get(change.now.cacheId)?.set(topic, live);
+      live.flushedTo({ cache: change.now, topic }, this.#options.engine.topics[change.now.durability]);
+    } else {
+      live.fail(new TodokuError("not_found", `cache "${change.was.cache}" was deleted`, { subject: "cache" }));
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import type { DatabaseSync } from "node:sqlite";
+import { limits } from "../../domain/limits.ts";
+import type { HistoryBounds } from "../../domain/topics/store.ts";
+import type { StorageLedger } from "./storage-ledger.ts";
+import type { TopicHead, TopicHeads } from "./storage-heads.ts";
+import { topicItemOverheadBytes } from "./storage-topics.ts";
+
+/** Rows freed in one step: about 5 ms, so that a commit behind it stays short. */
+const trimRows = 512;
+/** Items past `maxItems` before any are dropped: touching the log's old end costs pages, so do it now and then. */
+const trimChunk = 64;
+/** Pages given back to the file system in one step (1 MiB). */
+const vacuumPages = 256;
+
+/** Drops history in the storage thread. A head never moves by it. */
+export interface TopicTrimmer {
+  /** Drops the oldest of one topic when it is over its bounds. */
+  trimTopic(head: TopicHead): void;
+  /** One bounded step over everything else; answers whether there is more to do. */
+  trim(nowMs: number): boolean;
+}
+
+/** See `HistoryBounds` for what counts. */
+export function createTopicTrimmer(
+  db: DatabaseSync,
+  ledger: StorageLedger,
+  heads: TopicHeads,
+  history: HistoryBounds,
+): TopicTrimmer {
+  const oldestOfTopic = db.prepare(
+    "SELECT page, sequence, bytes FROM topic_items WHERE topic_id = ? ORDER BY page, sequence LIMIT ?",
+  );
+  const dropOfTopic = db.prepare(
+    "DELETE FROM topic_items WHERE topic_id = ? AND (page, sequence) <= (?, ?)",
+  );
+  const oldestOfEnvironment = db.prepare(
+    "SELECT row & ((1 << 44) - 1) AS n, topic_id, bytes, published_at_ms FROM topic_items WHERE row >= (?1 << 44) AND row < ((?1 + 1) << 44) ORDER BY row LIMIT ?2",
+  );
+  const dropOfEnvironment = db.prepare(
+    "DELETE FROM topic_items WHERE row >= (?1 << 44) AND row <= ((?1 << 44) | ?2)",
+  );
+  const dropIds = db.prepare(
+    "DELETE FROM message_ids WHERE (topic_id, message_id) IN (SELECT topic_id, message_id FROM message_ids WHERE at_ms <= ? ORDER BY at_ms LIMIT ?)",
+  );
+  const topicOfCache = db.prepare("SELECT id FROM topics WHERE cache_id = ? LIMIT 1");
+  const dropTopicIds = db.prepare("DELETE FROM message_ids WHERE topic_id = ?");
+  const dropTopic = db.prepare("DELETE FROM topics WHERE id = ?");
+  const nextCache = db.prepare("SELECT cache_id FROM topics WHERE cache_id > ? ORDER BY cache_id LIMIT 1");
+  let orphanCursor: number | undefined = -1;
+
+  function account(head: TopicHead, items: number, bytes: number): void {
+    head.items -= items;
+    head.bytes -= bytes;
+    head.environment.topicBytes -= bytes + items * topicItemOverheadBytes;
+    heads.touch(head);
+  }
+
+  function dropOldest(head: TopicHead, isEnough: (items: number, bytes: number) => boolean, maxRows: number): number {
+    let [items, bytes] = [0, 0];
+    let last: Record<string, unknown> | undefined;
+    for (const row of oldestOfTopic.all(head.id, maxRows)) {
+      if (isEnough(items, bytes)) break;
+      items++;
+      bytes += Number(row.bytes);
+      last = row;
+    }
+    if (last === undefined) return 0;
+    dropOfTopic.run(head.id, last.page as number, last.sequence as number);
+    account(head, items, bytes);
+    return items;
+  }
+
+  function trimTopic(head: TopicHead): void {
+    const excess = head.items - history.maxItems;
+    const slackItems = Math.min(trimChunk, history.maxItems / 16);
+    const isOverBytes = head.bytes > history.maxBytes + history.maxBytes / 16;
+    if (excess <= slackItems && !isOverBytes) return;
+    dropOldest(
+      head,
+      (items, bytes) => head.items - items <= history.maxItems && head.bytes - bytes <= history.maxBytes,
+      Math.max(trimRows, excess > 16 * limits.batchMaxItems ? trimRows : excess),
+    );
+  }
+
+  // Stops at the first item that may stay: what a topic keeps has no holes.
+  function trimEnvironment(id: number, nowMs: number): boolean {
+    const usage = ledger.environmentById(id);
+    const rows = oldestOfEnvironment.all(id, trimRows);
+    const perTopic = new Map<number, { items: number; bytes: number }>();
+    let [over, dropped, lastN] = [usage.topicBytes - history.environmentMaxBytes, 0, -1];
+    for (const row of rows) {
+      const isOld = Number(row.published_at_ms) <= nowMs - history.maxAgeMs;
+      if (!isOld && over <= 0) break;
+      const sum = perTopic.get(Number(row.topic_id)) ?? { items: 0, bytes: 0 };
+      sum.items++;
+      sum.bytes += Number(row.bytes);
+      perTopic.set(Number(row.topic_id), sum);
+      over -= Number(row.bytes) + topicItemOverheadBytes;
+      lastN = Number(row.n);
+      dropped++;
+    }
+    if (dropped === 0) return false;
+    dropOfEnvironment.run(id, lastN);
+    for (const [topicId, sum] of perTopic) {
+      const head = heads.byId(topicId);
+      if (head !== undefined) account(head, sum.items, sum.bytes);
+    }
+    return dropped === trimRows;
+  }
+
+  // Once after a start: rows of caches whose record went but which a crash kept from being forgotten.
+  function findOrphans(): void {
+    for (let step = 0; step < trimRows && orphanCursor !== undefined; step++) {
+      const row = nextCache.get(orphanCursor);
+      orphanCursor = row === undefined ? undefined : Number(row.cache_id);
+      if (orphanCursor !== undefined && !ledger.isLive(orphanCursor, "topics")) ledger.toSweep.topics.add(orphanCursor);
+    }
+  }
+
+  function sweepForgotten(): boolean {
+    const [cacheId] = ledger.toSweep.topics;
+    if (cacheId === undefined) return orphanCursor !== undefined;
+    for (let left = trimRows; left > 0; left--) {
+      const row = topicOfCache.get(cacheId);
+      const head = row && heads.byId(Number(row.id));
+      if (head === undefined) {
+        ledger.swept(cacheId, "topics");
+        return true;
+      }
+      left -= dropOldest(head, () => false, left);
+      if (left <= 0) break;
+      dropTopicIds.run(head.id);
+      dropTopic.run(head.id);
+      heads.drop(head);
+    }
+    return true;
+  }
+
+  return {
+    trimTopic,
+    trim(nowMs) {
+      let hasMore = false;
+      for (const id of ledger.environmentIds()) {
+        if (trimEnvironment(id, nowMs)) {
+          hasMore = true;
+          break;
+        }
+      }
+      if (dropIds.run(nowMs - limits.messageIdWindowMs, trimRows).changes === trimRows) hasMore = true;
+      findOrphans();
+      if (sweepForgotten()) hasMore = true;
+      db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
+      return hasMore;
+    },
+  };
+}
