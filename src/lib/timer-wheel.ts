@@ -39,6 +39,11 @@ export class TimerWheel {
     this.#ticked = Math.floor(clock.monotonicMs() / this.#slotMs);
   }
 
+  /** The wheel's clock. */
+  nowMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
   /** Starts the interval; it does not keep the process alive. */
   start(): void {
     this.#timer ??= setInterval(() => this.runOnce(), this.#slotMs).unref();

@@ -53,8 +53,16 @@ export interface Topics {
   refresh(): Promise<void>;
   /** Ends every subscription (drain, a failed engine). */
   closeAll(error: TodokuError): void;
-  /** For metrics. */
-  stats(): { topics: number; subscriptions: number; published: number; delivered: number };
+  /** By environment, for metrics. `delivered`: items times the subscribers of their topic at that moment. */
+  stats(): ReadonlyMap<string, TopicStats>;
+}
+
+export interface TopicStats {
+  published: number;
+  delivered: number;
+  /** Topics that are followed now, and by how many. */
+  topics: number;
+  subscriptions: number;
 }
 
 export interface TopicsOptions {
@@ -81,8 +89,7 @@ class TopicService implements Topics {
   /** By cache incarnation, then topic name. */
   readonly #live = new Map<number, Map<string, LiveTopic | Opening>>();
   readonly #budget = { usedBytes: 0, maxBytes: limits.tailsMaxBytes };
-  #published = 0;
-  #delivered = 0;
+  readonly #stats = new Map<string, TopicStats>();
 
   constructor(options: TopicsOptions) {
     this.#options = options;
@@ -134,7 +141,7 @@ class TopicService implements Topics {
       const { item } = batch[i] as PendingAppend;
       const result = results[i] as AppendResult;
       if (result instanceof TodokuError || result.isRepeat) continue;
-      this.#published++;
+      this.#count(item.key.cache.environment).published++;
       if (!this.#options.engine.isSingleNode) {
         moved.set(`${item.key.cache.cacheId}/${item.key.topic}`, { key: item.key, head: result.position });
       }
@@ -152,7 +159,7 @@ class TopicService implements Topics {
     }
     const nowMs = this.#options.clock.wallMs();
     for (const [live, items] of byTopic) {
-      this.#delivered += items.length * live.subscribers;
+      this.#count(live.key.cache.environment).delivered += items.length * live.subscribers;
       live.committed(items, nowMs);
     }
     for (const { key, head } of moved.values()) this.#options.engine.bus.send({ kind: "topic-moved", key, head });
@@ -216,13 +223,25 @@ class TopicService implements Topics {
   }
 
   stats() {
-    let topics = 0;
-    let subscriptions = 0;
-    for (const byName of this.#live.values()) {
-      topics += byName.size;
-      for (const live of byName.values()) if (live instanceof LiveTopic) subscriptions += live.subscribers;
+    for (const stats of this.#stats.values()) Object.assign(stats, { topics: 0, subscriptions: 0 });
+    for (const topics of this.#live.values()) {
+      for (const live of topics.values()) {
+        if (!(live instanceof LiveTopic)) continue;
+        const stats = this.#count(live.key.cache.environment);
+        stats.topics++;
+        stats.subscriptions += live.subscribers;
+      }
     }
-    return { topics, subscriptions, published: this.#published, delivered: this.#delivered };
+    return this.#stats;
+  }
+
+  #count(environment: string): TopicStats {
+    let stats = this.#stats.get(environment);
+    if (!stats) {
+      stats = { published: 0, delivered: 0, topics: 0, subscriptions: 0 };
+      this.#stats.set(environment, stats);
+    }
+    return stats;
   }
 
   async #refreshTopic(key: TopicKey): Promise<void> {

@@ -1,4 +1,14 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -56,9 +66,13 @@ export function lockDataDirectory(dataDir: string, nowMs: number): () => void {
     db.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE");
   } catch (error) {
     db.close();
-    throw new TodokuError("failed_precondition", `the data directory ${dataDir} is in use${describeHolder(holderPath)}`, {
-      cause: error,
-    });
+    throw new TodokuError(
+      "failed_precondition",
+      `the data directory ${dataDir} is in use${describeHolder(holderPath)}`,
+      {
+        cause: error,
+      },
+    );
   }
   const holder = { pid: process.pid, host: hostname(), startedAt: new Date(nowMs).toISOString() };
   rmSync(holderPath, { force: true });

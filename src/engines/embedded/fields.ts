@@ -82,6 +82,10 @@ export class FieldReader {
     return this.#fields[this.#next++] as number;
   }
 
+  numberOrNull(): number | null {
+    return this.#fields[this.#next++] as number | null;
+  }
+
   text(): string {
     return this.#fields[this.#next++] as string;
   }

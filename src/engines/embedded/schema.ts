@@ -16,7 +16,7 @@ const migrations: readonly string[] = [
   CREATE TABLE environments (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, topic_bytes INTEGER NOT NULL, item_bytes INTEGER NOT NULL);
   CREATE TABLE topics (
-    id INTEGER PRIMARY KEY, environment INTEGER NOT NULL, cache_id INTEGER NOT NULL, name TEXT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, environment INTEGER NOT NULL, cache_id INTEGER NOT NULL, name TEXT NOT NULL,
     page INTEGER NOT NULL, sequence INTEGER NOT NULL, items INTEGER NOT NULL, bytes INTEGER NOT NULL, UNIQUE (cache_id, name));
   CREATE TABLE topic_items (
     row INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, page INTEGER NOT NULL, sequence INTEGER NOT NULL,

@@ -14,6 +14,9 @@ export interface TopicHead {
   bytes: number;
 }
 
+/** What SQLite keeps for a topic item beside value, attributes and names: row, index entry, cell headers. */
+export const itemOverheadBytes = 64;
+
 /** Heads kept in memory, about 300 bytes each; a topic that is not among them costs one SELECT. */
 const maxCachedHeads = 50_000;
 
@@ -67,6 +70,14 @@ export class TopicHeads {
   touch(head: TopicHead): void {
     this.#moved.add(head);
     this.#ledger.touch(head.environment);
+  }
+
+  /** Counts kept items of a topic, and with them its environment; negative when they are dropped. */
+  account(head: TopicHead, items: number, bytes: number): void {
+    head.items += items;
+    head.bytes += bytes;
+    head.environment.topicBytes += bytes + items * itemOverheadBytes;
+    this.touch(head);
   }
 
   moved(): Iterable<TopicHead> {

@@ -24,7 +24,9 @@ export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, enviro
   );
   const update = db.prepare("UPDATE items SET bytes = ?, expires_at_ms = ?, value = ? WHERE row = ?");
   const drop = db.prepare("DELETE FROM items WHERE row = ?");
-  const expired = db.prepare("SELECT row, environment, bytes FROM items WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?");
+  const expired = db.prepare(
+    "SELECT row, environment, bytes FROM items WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?",
+  );
   const ofCache = db.prepare("SELECT row, environment, bytes FROM items WHERE cache_id = ? LIMIT ?");
   const nextCache = db.prepare("SELECT cache_id FROM items WHERE cache_id > ? ORDER BY cache_id LIMIT 1");
   let orphanCursor: number | undefined = -1;
@@ -61,7 +63,9 @@ export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, enviro
       const total = usage.itemBytes + bytes - Number(old?.bytes ?? 0);
       if (total > environmentMaxBytes && bytes > Number(old?.bytes ?? 0)) {
         answer.put("limit_exceeded");
-        return answer.put(`items of environment ${environment} may hold ${environmentMaxBytes} bytes, this would make ${total}`);
+        return answer.put(
+          `items of environment ${environment} may hold ${environmentMaxBytes} bytes, this would make ${total}`,
+        );
       }
       if (old === undefined) insert.run(cacheId, usage.id, bytes, expiresAtMs, key, value);
       else update.run(bytes, expiresAtMs, value, old.row as number);

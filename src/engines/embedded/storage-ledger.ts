@@ -27,6 +27,8 @@ export class StorageLedger {
   readonly toSweep: Record<CachePart, Set<number>> = { topics: new Set(), items: new Set() };
   /** No topic that exists now continues on a page below this: the file is a restored backup. */
   readonly pageFloor: number;
+  /** The id that this start took for itself. */
+  readonly startId: number;
   nextId = 0;
   readonly #live = new Set<number>();
   readonly #forgotten: Record<CachePart, Set<number>> = { topics: new Set(), items: new Set() };
@@ -40,6 +42,7 @@ export class StorageLedger {
     this.db = db;
     this.#update = db.prepare("UPDATE environments SET topic_bytes = ?, item_bytes = ? WHERE id = ?");
     this.pageFloor = readMeta(db, "page_floor") ?? 0;
+    this.startId = readMeta(db, "start_id") ?? 0;
     this.reload();
   }
 
@@ -59,6 +62,8 @@ export class StorageLedger {
         this.#forgotten[part].add(Number(row.cache_id));
         this.toSweep[part].add(Number(row.cache_id));
       }
+      // A rolled-back removal: the cache lives on.
+      for (const cacheId of this.toSweep[part]) if (this.isLive(cacheId, part)) this.toSweep[part].delete(cacheId);
     }
   }
 

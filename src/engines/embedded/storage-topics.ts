@@ -2,12 +2,9 @@ import type { DatabaseSync } from "node:sqlite";
 import { limits } from "../../domain/limits.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
-import type { StorageLedger } from "./storage-ledger.ts";
 import { type TopicHead, TopicHeads } from "./storage-heads.ts";
+import type { StorageLedger } from "./storage-ledger.ts";
 import { createTopicTrimmer } from "./storage-trim.ts";
-
-/** What SQLite keeps for a topic item beside value, attributes and names: row, index entry, cell headers. */
-export const topicItemOverheadBytes = 64;
 
 /** Applies operations on `disk` topics in the storage thread: the one place that gives sequence numbers. */
 export interface TopicWriter {
@@ -41,16 +38,27 @@ export function createTopicWriter(db: DatabaseSync, ledger: StorageLedger, histo
       const first = findId.get(head.id, messageId, atMs - limits.messageIdWindowMs);
       if (first !== undefined) {
         answer.put(Number(first.page));
-        return answer.put(-Number(first.sequence));
+        answer.put(-Number(first.sequence));
+        return;
       }
     }
     const sequence = ++head.sequence;
     const bytes = value.byteLength + (attributes === null ? 0 : attributes.length);
     const usage = head.environment;
-    insert.run(usage.id, usage.nextRow++, head.id, head.page, sequence, atMs, bytes, isText, tokenId, attributes, value);
-    head.items++;
-    head.bytes += bytes;
-    usage.topicBytes += bytes + topicItemOverheadBytes;
+    insert.run(
+      usage.id,
+      usage.nextRow++,
+      head.id,
+      head.page,
+      sequence,
+      atMs,
+      bytes,
+      isText,
+      tokenId,
+      attributes,
+      value,
+    );
+    heads.account(head, 1, bytes);
     if (messageId !== null) insertId.run(head.id, messageId, head.page, sequence, atMs);
     answer.put(head.page);
     answer.put(sequence);

@@ -1,9 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { limits } from "../../domain/limits.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
+import { itemOverheadBytes, type TopicHead, type TopicHeads } from "./storage-heads.ts";
 import type { StorageLedger } from "./storage-ledger.ts";
-import type { TopicHead, TopicHeads } from "./storage-heads.ts";
-import { topicItemOverheadBytes } from "./storage-topics.ts";
 
 /** Rows freed in one step: about 5 ms, so that a commit behind it stays short. */
 const trimRows = 512;
@@ -11,6 +10,10 @@ const trimRows = 512;
 const trimChunk = 64;
 /** Pages given back to the file system in one step (1 MiB). */
 const vacuumPages = 256;
+/** Free pages (8 MiB) that stay in the file. */
+const keptFreePages = 2048;
+/** A look at one environment costs about 20 us. */
+const environmentsPerStep = 64;
 
 /** Drops history in the storage thread. A head never moves by it. */
 export interface TopicTrimmer {
@@ -30,35 +33,24 @@ export function createTopicTrimmer(
   const oldestOfTopic = db.prepare(
     "SELECT page, sequence, bytes FROM topic_items WHERE topic_id = ? ORDER BY page, sequence LIMIT ?",
   );
-  const dropOfTopic = db.prepare(
-    "DELETE FROM topic_items WHERE topic_id = ? AND (page, sequence) <= (?, ?)",
-  );
+  const dropOfTopic = db.prepare("DELETE FROM topic_items WHERE topic_id = ? AND (page, sequence) <= (?, ?)");
   const oldestOfEnvironment = db.prepare(
     "SELECT row & ((1 << 44) - 1) AS n, topic_id, bytes, published_at_ms FROM topic_items WHERE row >= (?1 << 44) AND row < ((?1 + 1) << 44) ORDER BY row LIMIT ?2",
   );
-  const dropOfEnvironment = db.prepare(
-    "DELETE FROM topic_items WHERE row >= (?1 << 44) AND row <= ((?1 << 44) | ?2)",
-  );
+  const dropOfEnvironment = db.prepare("DELETE FROM topic_items WHERE row >= (?1 << 44) AND row <= ((?1 << 44) | ?2)");
   const dropIds = db.prepare(
     "DELETE FROM message_ids WHERE (topic_id, message_id) IN (SELECT topic_id, message_id FROM message_ids WHERE at_ms <= ? ORDER BY at_ms LIMIT ?)",
   );
   const topicOfCache = db.prepare("SELECT id FROM topics WHERE cache_id = ? LIMIT 1");
-  const dropTopicIds = db.prepare("DELETE FROM message_ids WHERE topic_id = ?");
   const dropTopic = db.prepare("DELETE FROM topics WHERE id = ?");
   const nextCache = db.prepare("SELECT cache_id FROM topics WHERE cache_id > ? ORDER BY cache_id LIMIT 1");
+  let pass: number[] = [];
   let orphanCursor: number | undefined = -1;
-
-  function account(head: TopicHead, items: number, bytes: number): void {
-    head.items -= items;
-    head.bytes -= bytes;
-    head.environment.topicBytes -= bytes + items * topicItemOverheadBytes;
-    heads.touch(head);
-  }
 
   function dropOldest(head: TopicHead, isEnough: (items: number, bytes: number) => boolean, maxRows: number): number {
     let [items, bytes] = [0, 0];
     let last: Record<string, unknown> | undefined;
-    for (const row of oldestOfTopic.all(head.id, maxRows)) {
+    for (const row of oldestOfTopic.iterate(head.id, maxRows)) {
       if (isEnough(items, bytes)) break;
       items++;
       bytes += Number(row.bytes);
@@ -66,7 +58,7 @@ export function createTopicTrimmer(
     }
     if (last === undefined) return 0;
     dropOfTopic.run(head.id, last.page as number, last.sequence as number);
-    account(head, items, bytes);
+    heads.account(head, -items, -bytes);
     return items;
   }
 
@@ -78,7 +70,7 @@ export function createTopicTrimmer(
     dropOldest(
       head,
       (items, bytes) => head.items - items <= history.maxItems && head.bytes - bytes <= history.maxBytes,
-      Math.max(trimRows, excess > 16 * limits.batchMaxItems ? trimRows : excess),
+      2 * limits.batchMaxItems,
     );
   }
 
@@ -95,7 +87,7 @@ export function createTopicTrimmer(
       sum.items++;
       sum.bytes += Number(row.bytes);
       perTopic.set(Number(row.topic_id), sum);
-      over -= Number(row.bytes) + topicItemOverheadBytes;
+      over -= Number(row.bytes) + itemOverheadBytes;
       lastN = Number(row.n);
       dropped++;
     }
@@ -103,7 +95,7 @@ export function createTopicTrimmer(
     dropOfEnvironment.run(id, lastN);
     for (const [topicId, sum] of perTopic) {
       const head = heads.byId(topicId);
-      if (head !== undefined) account(head, sum.items, sum.bytes);
+      if (head !== undefined) heads.account(head, -sum.items, -sum.bytes);
     }
     return dropped === trimRows;
   }
@@ -129,28 +121,39 @@ export function createTopicTrimmer(
       }
       left -= dropOldest(head, () => false, left);
       if (left <= 0) break;
-      dropTopicIds.run(head.id);
       dropTopic.run(head.id);
       heads.drop(head);
     }
     return true;
   }
 
+  function trimEnvironments(nowMs: number): boolean {
+    if (pass.length === 0) pass = ledger.environmentIds();
+    for (let step = 0; step < environmentsPerStep; step++) {
+      const id = pass.at(-1);
+      if (id === undefined) return false;
+      if (trimEnvironment(id, nowMs)) return true;
+      pass.pop();
+    }
+    return pass.length > 0;
+  }
+
+  // Freed pages are soon used by the next items, so only what is far more than a minute's worth goes back to the file system.
+  function giveBack(): boolean {
+    const free = Number(db.prepare("PRAGMA freelist_count").get()?.freelist_count);
+    if (free <= keptFreePages) return false;
+    db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
+    return free - vacuumPages > keptFreePages;
+  }
+
   return {
     trimTopic,
     trim(nowMs) {
-      let hasMore = false;
-      for (const id of ledger.environmentIds()) {
-        if (trimEnvironment(id, nowMs)) {
-          hasMore = true;
-          break;
-        }
-      }
-      if (dropIds.run(nowMs - limits.messageIdWindowMs, trimRows).changes === trimRows) hasMore = true;
       findOrphans();
-      if (sweepForgotten()) hasMore = true;
-      db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
-      return hasMore;
+      const hasMoreItems = trimEnvironments(nowMs);
+      const hasMoreIds = dropIds.run(nowMs - limits.messageIdWindowMs, trimRows).changes === trimRows;
+      const hasMoreForgotten = sweepForgotten();
+      return giveBack() || hasMoreItems || hasMoreIds || hasMoreForgotten;
     },
   };
 }

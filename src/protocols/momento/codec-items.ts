@@ -1,5 +1,5 @@
 import { CacheResult } from "./gen/scs_pb.ts";
-import { tag, varintSize, WireReader, wireType, writeVarint } from "./wire.ts";
+import { fieldTag, varintSize, WireReader, wireType, writeVarint } from "./wire.ts";
 
 // The hot messages of cache_client.Scs by hand; the metadata, not the message, names the cache. Keys and values that come
 // out of here are views into the request, and a view keeps all of the buffer behind it alive: copy what outlives it.
@@ -19,7 +19,7 @@ export interface SetRequest extends KeyRequest {
 /** The message without fields. Shared, as are the other constants here: nothing to write into. */
 export const empty: Uint8Array = new Uint8Array(0);
 
-const resultTag = tag(1, wireType.varint);
+const resultTag = fieldTag(1, wireType.varint);
 const miss = Uint8Array.of(resultTag, CacheResult.MISS);
 const ok = Uint8Array.of(resultTag, CacheResult.OK);
 
@@ -75,7 +75,7 @@ export function encodeGetHit(value: Uint8Array): Uint8Array {
   target[0] = resultTag;
   target[1] = CacheResult.HIT;
   if (length > 0) {
-    target[2] = tag(2, wireType.bytes);
+    target[2] = fieldTag(2, wireType.bytes);
     target.set(value, writeVarint(length, target, 3));
   }
   return target;

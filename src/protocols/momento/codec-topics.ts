@@ -1,5 +1,5 @@
 import type { TopicItem, TopicValue } from "../../domain/topics/store.ts";
-import { tag, varintSize, WireReader, wireType, writeVarint } from "./wire.ts";
+import { fieldTag, varintSize, WireReader, wireType, writeVarint } from "./wire.ts";
 
 // The hot messages of cache_client.pubsub by hand; proto/pubsub.proto says what each field means.
 
@@ -85,12 +85,12 @@ function numberSize(value: number): number {
 
 function writeNumber(field: number, value: number, target: Uint8Array, offset: number): number {
   if (value === 0) return offset;
-  target[offset] = tag(field, wireType.varint);
+  target[offset] = fieldTag(field, wireType.varint);
   return writeVarint(value, target, offset + 1);
 }
 
 function writeHead(field: number, length: number, target: Uint8Array, offset: number): number {
-  target[offset] = tag(field, wireType.bytes);
+  target[offset] = fieldTag(field, wireType.bytes);
   return writeVarint(length, target, offset + 1);
 }
 
@@ -149,4 +149,4 @@ export function encodeDiscontinuity(gap: { last: number; newSequence: number; ne
 }
 
 /** The SubscriptionItem of a heartbeat: field 3, an empty message. Shared: do not write into it. */
-export const heartbeat: Uint8Array = Uint8Array.of(tag(3, wireType.bytes), 0);
+export const heartbeat: Uint8Array = Uint8Array.of(fieldTag(3, wireType.bytes), 0);

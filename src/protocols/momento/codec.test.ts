@@ -120,7 +120,7 @@ describe("hostile bytes", () => {
   });
 
   it.each([
-    ["a tag that does not end", [0x80], "PublishRequest.a field's tag is cut off"],
+    ["a tag that does not end", [0x80], "PublishRequest.field tag is cut off"],
     ["field number 0", [0x02, 0], "PublishRequest: 2 is not a field's tag"],
     ["a tag of more than 32 bits", [0x8a, 0x80, 0x80, 0x80, 0x80, 1], "is not a field's tag"],
     [

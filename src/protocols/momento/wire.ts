@@ -36,7 +36,7 @@ export class WireReader {
   /** Moves to the next field of the message at hand; false at its end. The field must then be read, entered or skipped. */
   next(): boolean {
     if (this.#position === this.#end) return false;
-    const tag = this.#varint("a field's tag");
+    const tag = this.#varint("field tag");
     this.field = Math.floor(tag / 8);
     this.#wireType = tag % 8;
     if (tag > 0xffff_ffff || this.field === 0) throw refused(`${this.#message}: ${tag} is not a field's tag`);
@@ -170,6 +170,6 @@ export function writeVarint(value: number, target: Uint8Array, offset: number): 
 }
 
 /** First byte of a field numbered 1..15. */
-export function tag(field: number, type: number): number {
+export function fieldTag(field: number, type: number): number {
   return field * 8 + type;
 }

@@ -1,0 +1,106 @@
+// The embedded engine: everything in this process and in one SQLite file. `memory` topics and items live in maps; `disk` ones, and all
+// records, go through a storage thread that commits what arrives together, and are read by a second thread. One process per data
+// directory. Nothing outside this folder imports anything but this file.
+import { type Bus, silentBus } from "../../domain/bus.ts";
+import type { Engine } from "../../domain/engine.ts";
+import { limits } from "../../domain/limits.ts";
+import type { HistoryBounds } from "../../domain/topics/store.ts";
+import { createDiskItems } from "./items.ts";
+import { MemoryItems } from "./memory-items.ts";
+import { MemoryTopics } from "./memory-topics.ts";
+import { createRecords } from "./records.ts";
+import { Storage } from "./storage.ts";
+import { createDiskTopics } from "./topics.ts";
+
+export { backupDataDirectory } from "./backup.ts";
+
+/** How to open the embedded engine. */
+export interface EmbeddedEngineOptions {
+  /** Made with mode 0700 when missing. */
+  readonly dataDir: string;
+  readonly wallMs: () => number;
+  /** Of `disk` topics; default `limits.history`. */
+  readonly history?: HistoryBounds;
+  /** Of `memory` topics; default `limits.memoryHistory`. */
+  readonly memoryHistory?: HistoryBounds;
+  /** Default `limits.itemsEnvironmentMaxBytes`. */
+  readonly itemsEnvironmentMaxBytes?: number;
+  /** Default `limits.memoryItemsEnvironmentMaxBytes`. */
+  readonly memoryItemsEnvironmentMaxBytes?: number;
+  /** With a bus the engine says that it is not the only node. */
+  readonly bus?: Bus;
+  /** `OFF` only in the test that shows what a power cut does to it. Default `FULL`. */
+  readonly synchronous?: "FULL" | "OFF";
+  /** What an operator should read. */
+  readonly log?: (message: string) => void;
+}
+
+/** Figures for metrics. */
+export interface EmbeddedStats {
+  readonly commits: number;
+  /** Operations committed; divided by `commits`: how well they group. */
+  readonly operations: number;
+  readonly lastCommitMs: number;
+  readonly pendingItems: number;
+  readonly pendingBytes: number;
+  readonly walBytes: number;
+  /** Bytes of `disk` items that lie in memory. */
+  readonly cachedItemBytes: number;
+  /** `memory` items that were evicted for room since the start. */
+  readonly memoryItemEvictions: number;
+}
+
+/** The engine, and what only this one has. */
+export interface EmbeddedEngine extends Engine {
+  stats(): EmbeddedStats;
+  /** Another handle over the same state, as a second node would have it. Closing it does nothing. */
+  secondHandle(bus: Bus): Engine;
+  /** The data file may not grow past this; then writes are refused as on a full disk. Tests fill the disk with it. */
+  limitFileBytes(maxFileBytes: number): void;
+  /** @internal For tests that break it. */
+  readonly storage: Storage;
+}
+
+/** Opens a data directory, or makes a new one. @throws TodokuError `failed_precondition`: in use, or written by a newer program; `unavailable`. */
+export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promise<EmbeddedEngine> {
+  const storage = await Storage.open({
+    dataDir: options.dataDir,
+    wallMs: options.wallMs,
+    history: options.history ?? limits.history,
+    itemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes ?? limits.itemsEnvironmentMaxBytes,
+    synchronous: options.synchronous ?? "FULL",
+    log: options.log ?? (() => {}),
+  });
+  const records = createRecords(storage);
+  const diskItems = createDiskItems(storage, records, limits.itemCacheMaxBytes);
+  const memoryItems = new MemoryItems(options.memoryItemsEnvironmentMaxBytes ?? limits.memoryItemsEnvironmentMaxBytes);
+  const shared = {
+    records,
+    topics: {
+      disk: createDiskTopics(storage, records),
+      memory: new MemoryTopics(options.memoryHistory ?? limits.memoryHistory, storage.startId),
+    },
+    items: { disk: diskItems, memory: memoryItems },
+    health: () => storage.health.current,
+    onHealth: (listener: Parameters<Engine["onHealth"]>[0]) => storage.health.listen(listener),
+  };
+  return {
+    ...shared,
+    bus: options.bus ?? silentBus,
+    isSingleNode: options.bus === undefined,
+    close: () => storage.close(),
+    secondHandle: (bus) => ({ ...shared, bus, isSingleNode: false, close: async () => {} }),
+    limitFileBytes: (maxFileBytes) => storage.limitFileBytes(maxFileBytes),
+    storage,
+    stats: () => ({
+      commits: storage.writes.commits,
+      operations: storage.writes.operations,
+      lastCommitMs: storage.writes.lastCommitMs,
+      pendingItems: storage.writes.pendingItems,
+      pendingBytes: storage.writes.pendingBytes,
+      walBytes: storage.walBytes(),
+      cachedItemBytes: diskItems.cachedBytes(),
+      memoryItemEvictions: memoryItems.evictions,
+    }),
+  };
+}

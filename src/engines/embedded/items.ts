@@ -1,0 +1,127 @@
+import { Buffer } from "node:buffer";
+import type { CacheKey } from "../../domain/cache/cache.ts";
+import type { ItemStore, StoredItem } from "../../domain/cache/store.ts";
+import { TodokuError } from "../../domain/errors.ts";
+import { ItemCache } from "./item-cache.ts";
+import type { EmbeddedRecords } from "./records.ts";
+import type { Storage } from "./storage.ts";
+import { readVerdict } from "./write-queue.ts";
+
+/** The `disk` items of a data directory, and the memory they take. */
+export interface EmbeddedItems extends ItemStore {
+  cachedBytes(): number;
+}
+
+/** Reads go through a cache of at most `maxCachedBytes`; a commit puts the new value there before its caller hears of it. */
+export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxCachedBytes: number): EmbeddedItems {
+  const cache = new ItemCache(maxCachedBytes);
+  const reading = new Map<string, Promise<StoredItem | undefined>>();
+
+  // A read that left before a commit may bring the old value: it no longer counts for the cache or for later callers.
+  function outdate(path: string): void {
+    reading.delete(path);
+  }
+
+  function readFromDisk(path: string, cacheId: number, key: Uint8Array): Promise<StoredItem | undefined> {
+    const answer = storage.reads.submit<StoredItem | undefined>({
+      name: "item",
+      encode: (op) => {
+        op.put(cacheId);
+        op.putBlob(key);
+      },
+      decode: (fields) => {
+        const expiresAtMs = fields.numberOrNull();
+        const item = expiresAtMs === null ? undefined : { value: fields.blob(), expiresAtMs };
+        if (reading.get(path) === answer) {
+          reading.delete(path);
+          if (item !== undefined) cache.set(path, item);
+        }
+        return item;
+      },
+    });
+    reading.set(path, answer);
+    answer.catch(() => reading.get(path) === answer && reading.delete(path));
+    return answer;
+  }
+
+  return {
+    cachedBytes: () => cache.bytes,
+    async get({ cacheId }, key, nowMs) {
+      if (!records.isLive(cacheId, "items")) return undefined;
+      const path = pathOf(cacheId, key);
+      const item = cache.get(path) ?? (await (reading.get(path) ?? readFromDisk(path, cacheId, key)));
+      return item !== undefined && item.expiresAtMs > nowMs ? item : undefined;
+    },
+    set(key, itemKey, item) {
+      return storage.writes
+        .submit<void>({
+          name: "items.set",
+          items: 1,
+          bytes: itemKey.byteLength + item.value.byteLength,
+          encode: (op) => {
+            op.put(key.environment);
+            op.put(key.cacheId);
+            op.putBlob(itemKey);
+            op.putBlob(item.value);
+            op.put(item.expiresAtMs);
+          },
+          decode: readVerdict,
+          apply: () => {
+            const path = pathOf(key.cacheId, itemKey);
+            outdate(path);
+            cache.set(path, item);
+          },
+        })
+        .catch((error) => {
+          throw describe(error, key);
+        });
+    },
+    delete({ cacheId }, key) {
+      return storage.writes.submit<void>({
+        name: "items.delete",
+        items: 1,
+        bytes: key.byteLength,
+        encode: (op) => {
+          op.put(cacheId);
+          op.putBlob(key);
+        },
+        decode: () => undefined,
+        apply: () => {
+          const path = pathOf(cacheId, key);
+          outdate(path);
+          cache.delete(path);
+        },
+      });
+    },
+    forget({ cacheId }) {
+      return storage.writes.submit<void>({
+        name: "items.forget",
+        items: 1,
+        bytes: 0,
+        encode: (op) => op.put(cacheId),
+        decode: () => undefined,
+        apply: () => records.forgotten(cacheId, "items"),
+      });
+    },
+    sweep(nowMs) {
+      return storage.writes.submit({
+        name: "items.sweep",
+        items: 1,
+        bytes: 0,
+        encode: (op) => op.put(nowMs),
+        decode: (answer) => answer.number() === 1,
+      });
+    },
+  };
+}
+
+// latin1 maps each byte to one character of one byte in V8's heap.
+function pathOf(cacheId: number, key: Uint8Array): string {
+  return `${cacheId} ${Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1")}`;
+}
+
+// The storage thread knows numbers only.
+function describe(error: TodokuError, key: CacheKey): TodokuError {
+  if (error.code !== "not_found") return error;
+  return new TodokuError("not_found", `cache ${key.cache} does not exist`, { subject: "cache" });
+}

@@ -1,0 +1,185 @@
+import { TodokuError } from "../../domain/errors.ts";
+import { limits } from "../../domain/limits.ts";
+import { comparePositions, type Position } from "../../domain/topics/position.ts";
+import type {
+  AppendResult,
+  HistoryBounds,
+  NewItem,
+  TopicItem,
+  TopicKey,
+  TopicStore,
+} from "../../domain/topics/store.ts";
+import { Deque } from "./deque.ts";
+import { ForgottenCaches } from "./forgotten-caches.ts";
+import { LinkedList, type ListNode } from "./linked-list.ts";
+
+interface KeptItem extends ListNode {
+  readonly topic: MemoryTopic;
+  readonly item: TopicItem;
+  readonly bytes: number;
+}
+
+interface MemoryTopic {
+  readonly usage: Usage;
+  readonly page: number;
+  sequence: number;
+  readonly items: Deque<KeptItem>;
+  bytes: number;
+  readonly messageIds: Map<string, { readonly position: Position; readonly atMs: number }>;
+}
+
+/** An environment's items, oldest first. */
+interface Usage {
+  readonly items: LinkedList<KeptItem>;
+  bytes: number;
+}
+
+/** What V8 keeps for an item beside its bytes: four objects and a list entry. */
+const itemOverheadBytes = 256;
+/** Items freed in one step of `trim`: about 2 ms. */
+const trimItems = 10_000;
+
+/** Topics of caches with durability `memory`: all in this process, gone with it. */
+export class MemoryTopics implements TopicStore {
+  readonly #history: HistoryBounds;
+  readonly #startId: number;
+  readonly #caches = new Map<number, Map<string, MemoryTopic>>();
+  readonly #environments = new Map<string, Usage>();
+  readonly #forgotten = new ForgottenCaches();
+  readonly #toFree: MemoryTopic[] = [];
+  readonly #messageIds = new Deque<{ topic: MemoryTopic; messageId: string; atMs: number }>();
+
+  /** `startId`: an id that no earlier start knew; pages do not begin below it, for numbers begin again with each start. */
+  constructor(history: HistoryBounds, startId: number) {
+    this.#history = history;
+    this.#startId = startId;
+  }
+
+  async append(batch: readonly NewItem[]): Promise<readonly AppendResult[]> {
+    return batch.map((item) => this.#appendOne(item));
+  }
+
+  async read(key: TopicKey, after: Position, bounds: { readonly maxItems: number; readonly maxBytes: number }) {
+    const topic = this.#find(key);
+    const items: TopicItem[] = [];
+    let bytes = 0;
+    // Kept items are consecutive, so the place of the first wanted one can be computed.
+    const oldest = topic?.items.at(0)?.item;
+    let index = oldest === undefined || comparePositions(after, oldest) < 0 ? 0 : skipTo(after, oldest);
+    while (items.length < bounds.maxItems && (items.length === 0 || bytes < bounds.maxBytes)) {
+      const kept = topic?.items.at(index++);
+      if (kept === undefined) break;
+      items.push(kept.item);
+      bytes += kept.item.value.bytes.byteLength;
+    }
+    return { items, head: this.#headOf(key, topic) };
+  }
+
+  async head(key: TopicKey): Promise<Position> {
+    return this.#headOf(key, this.#find(key));
+  }
+
+  async forget({ cacheId }: TopicKey["cache"]): Promise<void> {
+    this.#forgotten.add(cacheId);
+    for (const topic of this.#caches.get(cacheId)?.values() ?? []) this.#toFree.push(topic);
+    this.#caches.delete(cacheId);
+  }
+
+  async trim(nowMs: number): Promise<boolean> {
+    let left = trimItems;
+    for (const usage of this.#environments.values()) {
+      while (left > 0 && this.#isOld(usage.items.first, nowMs)) {
+        this.#dropOldest((usage.items.first as KeptItem).topic);
+        left--;
+      }
+    }
+    while (left > 0 && (this.#messageIds.at(0)?.atMs ?? Infinity) <= nowMs - limits.messageIdWindowMs) {
+      const old = this.#messageIds.shift();
+      if (old?.topic.messageIds.get(old.messageId)?.atMs === old?.atMs) old?.topic.messageIds.delete(old.messageId);
+      left--;
+    }
+    for (let topic = this.#toFree.at(-1); left > 0 && topic !== undefined; topic = this.#toFree.at(-1)) {
+      if (topic.items.length === 0) this.#toFree.pop();
+      else this.#dropOldest(topic);
+      left--;
+    }
+    return left === 0;
+  }
+
+  #appendOne({ key, value, attributes, tokenId, publishedAtMs, messageId }: NewItem): AppendResult {
+    if (this.#forgotten.has(key.cache.cacheId)) {
+      return new TodokuError("not_found", `cache ${key.cache.cache} does not exist`, { subject: "cache" });
+    }
+    const topic = this.#find(key) ?? this.#create(key);
+    const first = messageId === undefined ? undefined : topic.messageIds.get(messageId);
+    if (first !== undefined && first.atMs > publishedAtMs - limits.messageIdWindowMs) {
+      return { position: first.position, isRepeat: true };
+    }
+    const position = { page: topic.page, sequence: ++topic.sequence };
+    // A view would keep its whole network chunk alive for as long as the history.
+    const own = { isText: value.isText, bytes: new Uint8Array(value.bytes) };
+    this.#keep(topic, { ...position, value: own, attributes, tokenId, publishedAtMs });
+    if (messageId !== undefined) {
+      topic.messageIds.set(messageId, { position, atMs: publishedAtMs });
+      this.#messageIds.push({ topic, messageId, atMs: publishedAtMs });
+    }
+    return { position, isRepeat: false };
+  }
+
+  #keep(topic: MemoryTopic, item: TopicItem): void {
+    const bytes =
+      item.value.bytes.byteLength + (item.attributes === undefined ? 0 : JSON.stringify(item.attributes).length);
+    const kept: KeptItem = { topic, item, bytes, previous: undefined, next: undefined };
+    topic.items.push(kept);
+    topic.bytes += bytes;
+    topic.usage.items.push(kept);
+    topic.usage.bytes += bytes + itemOverheadBytes;
+    while (topic.items.length > this.#history.maxItems || topic.bytes > this.#history.maxBytes) this.#dropOldest(topic);
+    while (topic.usage.bytes > this.#history.environmentMaxBytes && topic.usage.items.first !== undefined) {
+      this.#dropOldest(topic.usage.items.first.topic);
+    }
+  }
+
+  // An environment's list is in the order of appends, so its first item is the first of its topic too.
+  #dropOldest(topic: MemoryTopic): void {
+    const kept = topic.items.shift();
+    if (kept === undefined) return;
+    topic.bytes -= kept.bytes;
+    topic.usage.items.remove(kept);
+    topic.usage.bytes -= kept.bytes + itemOverheadBytes;
+  }
+
+  #isOld(kept: KeptItem | undefined, nowMs: number): boolean {
+    return kept !== undefined && kept.item.publishedAtMs <= nowMs - this.#history.maxAgeMs;
+  }
+
+  #headOf(key: TopicKey, topic: MemoryTopic | undefined): Position {
+    if (topic !== undefined) return { page: topic.page, sequence: topic.sequence };
+    return { page: Math.max(key.cache.cacheId, this.#startId), sequence: 0 };
+  }
+
+  #find(key: TopicKey): MemoryTopic | undefined {
+    return this.#caches.get(key.cache.cacheId)?.get(key.topic);
+  }
+
+  #create({ cache, topic: name }: TopicKey): MemoryTopic {
+    const usage = this.#environments.get(cache.environment) ?? { items: new LinkedList<KeptItem>(), bytes: 0 };
+    this.#environments.set(cache.environment, usage);
+    const topics = this.#caches.get(cache.cacheId) ?? new Map<string, MemoryTopic>();
+    this.#caches.set(cache.cacheId, topics);
+    const topic: MemoryTopic = {
+      usage,
+      page: Math.max(cache.cacheId, this.#startId),
+      sequence: 0,
+      items: new Deque(),
+      bytes: 0,
+      messageIds: new Map(),
+    };
+    topics.set(name, topic);
+    return topic;
+  }
+}
+
+function skipTo(after: Position, oldest: Position): number {
+  return after.page > oldest.page ? Number.POSITIVE_INFINITY : after.sequence - oldest.sequence + 1;
+}

@@ -1,0 +1,92 @@
+// The reader thread: a second, read-only connection, so that a long replay never delays a commit.
+import { parentPort, workerData } from "node:worker_threads";
+import { openForReading } from "./database.ts";
+import { classifyFailure, type StorageFailure } from "./failures.ts";
+import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
+
+/** Requests of one tick. */
+export interface ReadRequest {
+  readonly count: number;
+  readonly packed: Packed;
+}
+
+/** Their answers in the same order; `failure` stands for all of them. */
+export interface ReadAnswer {
+  readonly count: number;
+  readonly packed: Packed | undefined;
+  readonly failure: StorageFailure | undefined;
+}
+
+const port = parentPort;
+if (port === null) throw new Error("reader-thread.ts runs as a worker");
+const db = openForReading(workerData.path);
+const [begin, end] = [db.prepare("BEGIN"), db.prepare("COMMIT")];
+const head = db.prepare("SELECT id, page, sequence FROM topics WHERE cache_id = ? AND name = ?");
+const itemsAfter = db.prepare(
+  "SELECT page, sequence, published_at_ms, is_text, token_id, attributes, value FROM topic_items WHERE topic_id = ? AND (page, sequence) > (?, ?) ORDER BY page, sequence LIMIT ?",
+);
+const item = db.prepare("SELECT value, expires_at_ms FROM items WHERE cache_id = ? AND key = ?");
+
+function readHead(op: FieldReader, answer: FieldWriter): number | undefined {
+  const row = head.get(op.number(), op.text());
+  answer.put(Number(row?.page ?? 0));
+  answer.put(Number(row?.sequence ?? 0));
+  return row === undefined ? undefined : Number(row.id);
+}
+
+function readItems(op: FieldReader, answer: FieldWriter): void {
+  const id = readHead(op, answer);
+  const [page, sequence, maxItems, maxBytes] = [op.number(), op.number(), op.number(), op.number()];
+  let bytes = 0;
+  const rows = id === undefined || maxItems < 1 ? [] : itemsAfter.iterate(id, page, sequence, maxItems);
+  for (const row of rows) {
+    const value = row.value as Uint8Array;
+    answer.put(Number(row.page));
+    answer.put(Number(row.sequence));
+    answer.put(Number(row.published_at_ms));
+    answer.put(Number(row.is_text));
+    answer.put(String(row.token_id));
+    answer.put(row.attributes as string | null);
+    answer.putBlob(value);
+    bytes += value.byteLength;
+    if (bytes >= maxBytes) break;
+  }
+  answer.put(0);
+}
+
+function readItem(op: FieldReader, answer: FieldWriter): void {
+  const row = item.get(op.number(), op.blob());
+  answer.put(row === undefined ? null : Number(row.expires_at_ms));
+  if (row !== undefined) answer.putBlob(row.value as Uint8Array);
+}
+
+// One snapshot for all requests of a message: a head never falls behind the items read beside it.
+function answerAll(request: ReadRequest): ReadAnswer {
+  const op = new FieldReader(request.packed);
+  const answer = new FieldWriter();
+  try {
+    begin.run();
+    while (!op.isDone) {
+      const kind = op.text();
+      if (kind === "head") readHead(op, answer);
+      else if (kind === "topic") readItems(op, answer);
+      else readItem(op, answer);
+    }
+    return { count: request.count, packed: answer.finish(), failure: undefined };
+  } catch (error) {
+    return { count: request.count, packed: undefined, failure: classifyFailure(error) };
+  } finally {
+    if (db.isTransaction) end.run();
+  }
+}
+
+port.on("message", (request: ReadRequest | "close") => {
+  if (request === "close") {
+    db.close();
+    port.close();
+    return;
+  }
+  const answer = answerAll(request);
+  port.postMessage(answer, answer.packed === undefined ? [] : [answer.packed.bytes]);
+});
+port.postMessage("opened");

@@ -1,0 +1,137 @@
+import type { RecordKey, RecordStore, StoredRecord } from "../../domain/records/store.ts";
+import type { Storage } from "./storage.ts";
+import type { CachePart } from "./storage-ledger.ts";
+import type { RecordRow } from "./storage-thread.ts";
+import { readVerdict, type WriteOperation } from "./write-queue.ts";
+
+/** The record store of a data directory, and what it knows about caches. */
+export interface EmbeddedRecords extends RecordStore {
+  /** False once the cache's record is gone or renewed, or this part of it was forgotten. */
+  isLive(cacheId: number, part: CachePart): boolean;
+  /** Remembers a committed `forget`. */
+  forgotten(cacheId: number, part: CachePart): void;
+}
+
+/** Records are few, so all of them lie in memory as last committed; changes go through the storage thread. */
+export function createRecords(storage: Storage): EmbeddedRecords {
+  const byPath = new Map<string, StoredRecord>();
+  // The parts of each existing cache that were not forgotten.
+  const liveCaches = new Map<number, Set<CachePart>>();
+
+  function keep(path: string, record: StoredRecord | undefined): void {
+    const old = byPath.get(path);
+    if (record === undefined) byPath.delete(path);
+    else byPath.set(path, record);
+    if (old?.id === record?.id) return;
+    if (old?.kind === "cache") liveCaches.delete(old.id);
+    if (record?.kind === "cache") liveCaches.set(record.id, new Set(["topics", "items"]));
+  }
+
+  function forgotten(cacheId: number, part: CachePart): void {
+    liveCaches.get(cacheId)?.delete(part);
+  }
+
+  function submit<T>(
+    name: "create" | "replace" | "renew" | "remove",
+    key: RecordKey,
+    more: readonly (string | number)[],
+    decode: WriteOperation<T>["decode"],
+    apply: (result: T) => void,
+  ): Promise<T> {
+    return storage.writes.submit<T>({
+      name: `records.${name}`,
+      items: 1,
+      bytes: typeof more[0] === "string" ? more[0].length : 0,
+      encode: (op) => {
+        for (const field of [key.kind, key.environment, key.name, ...more]) op.put(field);
+      },
+      decode,
+      apply,
+    });
+  }
+
+  for (const row of storage.openedRecords) keep(pathOf(row), fromRow(row));
+  for (const { cache_id, part } of storage.openedForgotten) forgotten(cache_id, part);
+
+  return {
+    isLive: (cacheId, part) => liveCaches.get(cacheId)?.has(part) === true,
+    forgotten,
+    create(key, document) {
+      const text = JSON.stringify(document);
+      return submit(
+        "create",
+        key,
+        [text],
+        (answer) => {
+          readVerdict(answer);
+          return fromRow({ ...keyOf(key), id: answer.number(), version: 1, document: text });
+        },
+        (record) => keep(pathOf(key), record),
+      );
+    },
+    async read(key) {
+      return byPath.get(pathOf(key));
+    },
+    replace(key, document, expectedVersion) {
+      const text = JSON.stringify(document);
+      return submit(
+        "replace",
+        key,
+        [text, expectedVersion],
+        (answer) => {
+          readVerdict(answer);
+          const id = (byPath.get(pathOf(key)) as StoredRecord).id;
+          return fromRow({ ...keyOf(key), id, version: expectedVersion + 1, document: text });
+        },
+        (record) => keep(pathOf(key), record),
+      );
+    },
+    renew(key) {
+      return submit(
+        "renew",
+        key,
+        [],
+        (answer) => {
+          readVerdict(answer);
+          return { ...(byPath.get(pathOf(key)) as StoredRecord), id: answer.number() };
+        },
+        (record) => keep(pathOf(key), record),
+      );
+    },
+    remove(key) {
+      return submit(
+        "remove",
+        key,
+        [],
+        (answer) => {
+          readVerdict(answer);
+          return byPath.get(pathOf(key));
+        },
+        () => keep(pathOf(key), undefined),
+      );
+    },
+    async list(kind, environment) {
+      return [...byPath.values()]
+        .filter((record) => record.kind === kind && (environment === undefined || record.environment === environment))
+        .sort((a, b) => compareText(a.environment, b.environment) || compareText(a.name, b.name));
+    },
+  };
+}
+
+function keyOf({ kind, environment, name }: RecordKey): RecordKey {
+  return { kind, environment, name };
+}
+
+// JSON keeps the parts apart whatever characters a name has.
+function pathOf(key: RecordKey): string {
+  return JSON.stringify([key.kind, key.environment, key.name]);
+}
+
+function fromRow(row: RecordRow): StoredRecord {
+  return { ...keyOf(row), id: row.id, version: row.version, document: JSON.parse(row.document) };
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

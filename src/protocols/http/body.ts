@@ -1,0 +1,99 @@
+import { Buffer } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import type { z } from "zod";
+import { TodokuError } from "../../domain/errors.ts";
+import { limits } from "../../domain/limits.ts";
+import { bodyTooLarge } from "./errors.ts";
+
+/**
+ * How long a JSON body may be so that every allowed message fits: JSON may write each byte of a text as `\u00xx`, six times
+ * its size (base64 takes a third more), and the same for attributes; the rest is for names and punctuation.
+ */
+export function jsonBodyMaxBytes(messageMaxBytes: number): number {
+  return 6 * (messageMaxBytes + limits.attributesMaxBytes) + 16 * 1024;
+}
+
+/**
+ * Reads and checks a JSON body. Only `application/json` is taken: a page of another origin cannot send it without asking
+ * the browser, and the browser asks us.
+ * @throws TodokuError `invalid_argument` that names the field; `limit_exceeded`.
+ */
+export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>, maxBytes: number): Promise<T> {
+  checkMediaType(request);
+  const bytes = await readBytes(request, maxBytes);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    // The parser's own text quotes the body.
+    throw new TodokuError("invalid_argument", "the body is not valid JSON in UTF-8");
+  }
+  return check(schema, value, "the body");
+}
+
+/** For calls without a body: a page must not reach them with a form either. @throws TodokuError `invalid_argument`. */
+export function refuseForms(request: IncomingMessage): void {
+  if (request.headers["content-type"] !== undefined) checkMediaType(request);
+}
+
+/** @throws TodokuError `invalid_argument` that names the first wrong field, or `whole`. */
+export function check<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = deepest(result.error.issues[0] as z.core.$ZodIssue, []);
+  const field = issue.path.length === 0 ? whole : `"${issue.path.map(String).join(".")}"`;
+  throw new TodokuError("invalid_argument", `${field}: ${issue.message}`);
+}
+
+/** Of a union that fits nowhere, the branch that came nearest tells more than "Invalid input". */
+function deepest(
+  issue: z.core.$ZodIssue,
+  prefix: readonly PropertyKey[],
+): { path: readonly PropertyKey[]; message: string } {
+  const path = [...prefix, ...issue.path];
+  if (issue.code !== "invalid_union" || issue.errors.length === 0) return { path, message: issue.message };
+  const nearest = [...issue.errors].sort((a, b) => weight(a) - weight(b))[0]?.[0];
+  return nearest ? deepest(nearest, path) : { path, message: issue.message };
+}
+
+/** A branch whose fixed words do not fit was not meant. */
+function weight(issues: readonly z.core.$ZodIssue[]): number {
+  return issues.reduce((sum, issue) => sum + (issue.code === "invalid_value" ? 2 : 1), 0);
+}
+
+function checkMediaType({ headers }: IncomingMessage): void {
+  const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
+  if (type === "application/json") return;
+  throw new TodokuError("invalid_argument", "Content-Type must be application/json", { subject: "media_type" });
+}
+
+/** @throws TodokuError `limit_exceeded`, at once when the length is announced. The rest is left to be drained: the client must read our answer. */
+function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const stop = () => {
+      request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+    };
+    const onData = (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= maxBytes) {
+        chunks.push(chunk);
+        return;
+      }
+      stop();
+      reject(bodyTooLarge(maxBytes));
+    };
+    const onEnd = () => {
+      stop();
+      resolve(Buffer.concat(chunks));
+    };
+    const onClose = () => {
+      stop();
+      reject(new TodokuError("invalid_argument", "the connection closed before the body was complete"));
+    };
+    request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+    if (request.destroyed) onClose();
+  });
+}

@@ -1,0 +1,72 @@
+// The HTTP door: our JSON API under /v1, topics as server-sent events, health and metrics. JSON calls go through Hono; event
+// streams are written to the Node response directly. Works with HTTP/1.1 and with Node's HTTP/2 compatibility objects.
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { TodokuError, toTodokuError } from "../../domain/errors.ts";
+import { cacheRoutes } from "./caches.ts";
+import { headersOf, noSuchRoute, toProblem } from "./errors.ts";
+import { answerPreflight, isPreflight, setCommonHeaders } from "./headers.ts";
+import { healthRoutes } from "./health.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import type { HttpOptions } from "./options.ts";
+import { addRoutes, type HttpContext, type NodeBindings } from "./routes.ts";
+import { tokenRoutes } from "./tokens.ts";
+import { topicRoutes } from "./topics.ts";
+
+export type { HttpOptions } from "./options.ts";
+
+/** Takes every HTTP request that no other door claims. */
+export interface HttpDoor {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** Stops the heartbeats. Open event streams end with `topics.closeAll`. */
+  close(): void;
+}
+
+export function createHttpDoor(options: HttpOptions): HttpDoor {
+  const heartbeats = new Heartbeats(options.wheel);
+  const logInternalError = (error: TodokuError, method: string, path: string): string => {
+    const instance = `urn:uuid:${randomUUID()}`;
+    options.log.error({ instance, method, path, err: error.cause ?? error }, "an HTTP call failed");
+    return instance;
+  };
+  const onInternalError = (error: TodokuError, { req }: HttpContext) => logInternalError(error, req.method, req.path);
+
+  const app = new Hono<{ Bindings: NodeBindings }>();
+  addRoutes(app, {
+    ...healthRoutes(options),
+    ...cacheRoutes(options),
+    ...topicRoutes(options, { heartbeats, onInternalError }),
+    ...tokenRoutes(options),
+  });
+  app.notFound(() => toResponse(noSuchRoute()));
+  app.onError((error, context) => {
+    const known = toTodokuError(error);
+    return toResponse(known, known.code === "internal" ? onInternalError(known, context) : undefined);
+  });
+
+  // Node-server replaces the global Response by its own subclass: without it each JSON answer goes through a web stream.
+  const listener = getRequestListener((request, env) => app.fetch(request, env as unknown as NodeBindings), {
+    // Load balancers of HTTP/1.0 send no Host. It only completes the address; who the caller is comes from the header.
+    hostname: "localhost",
+    errorHandler: () => toResponse(new TodokuError("invalid_argument", "the request's address or Host is not valid")),
+  });
+  return {
+    handle(request, response) {
+      response.on("error", () => {}); // `close` follows
+      setCommonHeaders(request, response);
+      if (isPreflight(request)) answerPreflight(response);
+      else void listener(request, response);
+    },
+    close: () => heartbeats.stop(),
+  };
+}
+
+function toResponse(error: TodokuError, instance?: string): Response {
+  const problem = toProblem(error, instance);
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { "content-type": "application/problem+json", ...headersOf(problem.status) },
+  });
+}

@@ -1,0 +1,221 @@
+import { Buffer } from "node:buffer";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { TodokuError, toTodokuError } from "../../domain/errors.ts";
+import { limits } from "../../domain/limits.ts";
+import type { Encoding } from "../../domain/topics/subscription.ts";
+import { isLoopbackAddress } from "../../lib/loopback.ts";
+import type { Call, StreamCall } from "./call.ts";
+import { setCorsHeaders } from "./cors.ts";
+import { deadlineStatus, refuseRequestSize, toWire, type WireStatus } from "./errors.ts";
+import { binaryEncoding, heartbeatFrame, heartbeatTextFrame, textEncoding, toFrame, toText } from "./frames.ts";
+import type { EnvelopeOptions } from "./grpc.ts";
+import { RequestBody } from "./request-body.ts";
+import { parseTimeout } from "./timeout.ts";
+
+const okStatus: WireStatus = { status: 0, message: "", err: undefined };
+const trailerFlag = 0x80;
+
+/** Does this request speak grpc-web? Both forms: base64 text, which Momento's web SDK uses, and binary. */
+export function isGrpcWeb(contentType: string | undefined): boolean {
+  return contentType?.startsWith("application/grpc-web") === true;
+}
+
+/** grpc-web on HTTP/1.1, and on HTTP/2 through Node's compatibility objects. Answers 200 always; the status is in the body's last frame. */
+export class GrpcWebEnvelope {
+  readonly #options: EnvelopeOptions;
+
+  constructor(options: EnvelopeOptions) {
+    this.#options = options;
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const exchange = new WebExchange(request, response);
+    const path = (request.url ?? "").split("?", 1)[0] as string;
+    try {
+      const method = this.#options.methods.get(path);
+      if (!method) throw new TodokuError("unimplemented", `method ${path} is not implemented`);
+      const call = toCall(request, await readMessage(request, exchange.isText));
+      if (method.kind === "stream")
+        await method.handle(new WebStreamCall(exchange, call, (error) => this.#refuse(exchange, error, path)));
+      else await this.#unary(exchange, call, method.handle);
+    } catch (error) {
+      this.#refuse(exchange, error, path);
+    }
+  }
+
+  async #unary(
+    exchange: WebExchange,
+    call: Call,
+    handle: (call: Call) => Uint8Array | Promise<Uint8Array>,
+  ): Promise<void> {
+    const deadline =
+      call.timeoutMs === undefined
+        ? undefined
+        : this.#options.wheel.schedule(call.timeoutMs, () => exchange.end(deadlineStatus));
+    try {
+      const message = await handle(call);
+      exchange.write(toFrame(message));
+      exchange.end(okStatus);
+    } finally {
+      deadline?.cancel();
+    }
+  }
+
+  #refuse(exchange: WebExchange, error: unknown, path: string): void {
+    const known = toTodokuError(error);
+    if (known.code === "internal") this.#options.onInternalError(known, path);
+    exchange.end(toWire(known));
+  }
+}
+
+/** The response side of one grpc-web request. */
+class WebExchange {
+  readonly isText: boolean;
+  readonly response: ServerResponse;
+  readonly #contentType: string;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.isText = request.headers["content-type"]?.startsWith("application/grpc-web-text") === true;
+    this.#contentType = `application/grpc-web${this.isText ? "-text" : ""}+proto`;
+    this.response = response;
+    response.on("error", () => {}); // `close` follows
+    setCorsHeaders(request, response);
+  }
+
+  get isWritable(): boolean {
+    return !this.response.destroyed && !this.response.writableEnded;
+  }
+
+  open(): void {
+    if (this.response.headersSent) return;
+    this.response.writeHead(200, {
+      "content-type": this.#contentType,
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    });
+    // The head leaves with the first frame, which follows at once.
+  }
+
+  write(frame: Uint8Array): void {
+    if (!this.isWritable) return;
+    this.open();
+    this.response.write(this.isText ? toText(frame) : frame);
+  }
+
+  end({ status, message, err }: WireStatus): void {
+    if (!this.isWritable) return;
+    const lines = `grpc-status:${status}\r\ngrpc-message:${message}\r\n${err === undefined ? "" : `err:${err}\r\n`}`;
+    this.write(toFrame(Buffer.from(lines), trailerFlag));
+    this.response.end();
+  }
+}
+
+class WebStreamCall implements StreamCall {
+  readonly encoding: Encoding;
+  readonly tickets = undefined;
+  readonly #exchange: WebExchange;
+  readonly #call: Call;
+  readonly #fail: (error: TodokuError) => void;
+  #sentBytes = 0;
+
+  constructor(exchange: WebExchange, call: Call, fail: (error: TodokuError) => void) {
+    this.encoding = exchange.isText ? textEncoding : binaryEncoding;
+    this.#exchange = exchange;
+    this.#call = call;
+    this.#fail = fail;
+  }
+
+  get caller() {
+    return this.#call.caller;
+  }
+  get authorization() {
+    return this.#call.authorization;
+  }
+  get cacheName() {
+    return this.#call.cacheName;
+  }
+  get timeoutMs() {
+    return this.#call.timeoutMs;
+  }
+  get request() {
+    return this.#call.request;
+  }
+
+  open(): void {
+    this.#exchange.open();
+  }
+
+  write(frame: Uint8Array): boolean {
+    const { response, isWritable } = this.#exchange;
+    if (!isWritable) return true;
+    response.write(frame);
+    this.#sentBytes += frame.length;
+    // XHR keeps the whole body as text, so a tab that is open for a week would grow without end. The SDK takes an end
+    // without trailers as a broken line and resumes behind the item it has just got.
+    if (this.#sentBytes > limits.webBodyMaxBytes) response.end();
+    return response.writableLength <= limits.http2.streamSendBufferBytes;
+  }
+
+  beat(): void {
+    const { response, isWritable, isText } = this.#exchange;
+    if (!isWritable || response.writableLength >= limits.http2.streamSendBufferBytes) return;
+    const frame = isText ? heartbeatTextFrame : heartbeatFrame;
+    this.#sentBytes += frame.length;
+    response.write(frame);
+  }
+
+  end(error?: TodokuError): void {
+    // For the web SDK even UNAVAILABLE is final (reference 4), but a body that just ends is a broken line: it comes back.
+    if (error?.code === "unavailable" && this.#exchange.response.headersSent) this.#exchange.response.end();
+    else if (error) this.#fail(error);
+    else this.#exchange.end(okStatus);
+  }
+
+  onDrain(listener: () => void): void {
+    this.#exchange.response.on("drain", listener);
+  }
+
+  onClose(listener: () => void): void {
+    if (this.#exchange.isWritable) this.#exchange.response.once("close", listener);
+    else listener();
+  }
+}
+
+function toCall(request: IncomingMessage, message: Uint8Array): Call {
+  const { headers } = request;
+  return {
+    caller: {
+      isLoopbackPeer: isLoopbackAddress(request.socket.remoteAddress),
+      host: headers.host ?? (headers[":authority"] as string | undefined),
+      origin: headers.origin,
+      secFetchSite: headers["sec-fetch-site"] as string | undefined,
+    },
+    authorization: headers.authorization ?? "",
+    cacheName: typeof headers.cache === "string" ? headers.cache : "",
+    timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),
+    request: message,
+  };
+}
+
+/** @throws TodokuError `limit_exceeded`, `invalid_argument`. */
+async function readMessage(request: IncomingMessage, isText: boolean): Promise<Uint8Array> {
+  const maxBytes = isText ? Math.ceil((limits.grpcMessageMaxBytes * 4) / 3) + 64 : limits.grpcMessageMaxBytes + 5;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) refuseRequestSize(bytes, maxBytes);
+    chunks.push(chunk);
+  }
+  const raw = Buffer.concat(chunks);
+  const body = new RequestBody(limits.grpcMessageMaxBytes);
+  return body.push(isText ? fromText(raw) : raw) ?? body.ended();
+}
+
+/** Base64 whose runs may be padded one by one. @throws TodokuError `invalid_argument`. */
+function fromText(raw: Buffer): Buffer {
+  const text = raw.toString("latin1");
+  if (!/^[A-Za-z0-9+/=]*$/.test(text)) throw new TodokuError("invalid_argument", "the request body is not base64");
+  const runs = text.match(/[^=]+={0,2}/g) ?? [];
+  return runs.length === 1 ? Buffer.from(text, "base64") : Buffer.concat(runs.map((run) => Buffer.from(run, "base64")));
+}

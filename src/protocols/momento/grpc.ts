@@ -1,0 +1,240 @@
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
+import type { Caller } from "../../domain/auth/principal.ts";
+import { TodokuError, toTodokuError } from "../../domain/errors.ts";
+import { limits } from "../../domain/limits.ts";
+import { isLoopbackAddress } from "../../lib/loopback.ts";
+import type { TimerWheel } from "../../lib/timer-wheel.ts";
+import type { Call, Methods, StreamCall } from "./call.ts";
+import { deadlineStatus, toWire, type WireStatus } from "./errors.ts";
+import { binaryEncoding, heartbeatFrame, toFrame } from "./frames.ts";
+import { RequestBody } from "./request-body.ts";
+import { SendBuffer } from "./send-buffer.ts";
+import { Tickets } from "./tickets.ts";
+import { parseTimeout } from "./timeout.ts";
+
+const contentType = "application/grpc";
+const openHead = { ":status": 200, "content-type": contentType };
+const okTrailers = { "grpc-status": "0" };
+
+/** What both envelopes need of the server. */
+export interface EnvelopeOptions {
+  readonly methods: Methods;
+  readonly wheel: TimerWheel;
+  /** Reports an error that is not the client's; the cause is logged, never sent. */
+  readonly onInternalError: (error: TodokuError, path: string) => void;
+}
+
+/** gRPC on the streams of `node:http2`. One per server; `serve` takes streams whose content type is application/grpc. */
+export class GrpcEnvelope {
+  readonly #options: EnvelopeOptions;
+  readonly #sessions = new WeakMap<ServerHttp2Session, { tickets: Tickets; sendBuffer: SendBuffer }>();
+
+  constructor(options: EnvelopeOptions) {
+    this.#options = options;
+  }
+
+  serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    stream.on("error", ignore); // a reset by the client; `close` follows
+    const path = headers[":path"] as string;
+    const method = this.#options.methods.get(path);
+    if (!method) {
+      this.#refuse(stream, new TodokuError("unimplemented", `method ${path} is not implemented`), path);
+      return;
+    }
+    const body = new RequestBody(limits.grpcMessageMaxBytes);
+    let isWhole = false;
+    stream.on("data", (chunk: Buffer) => {
+      if (isWhole) return;
+      try {
+        const request = body.push(chunk);
+        if (!request) return;
+        isWhole = true;
+        const call = toCall(stream, headers, request);
+        if (method.kind === "unary") this.#unary(stream, path, method.handle, call);
+        else this.#stream(stream, path, method.handle, call);
+      } catch (error) {
+        isWhole = true;
+        this.#refuse(stream, error, path);
+      }
+    });
+    stream.on("end", () => {
+      if (isWhole) return;
+      isWhole = true;
+      try {
+        body.ended();
+      } catch (error) {
+        this.#refuse(stream, error, path);
+      }
+    });
+  }
+
+  #unary(
+    stream: ServerHttp2Stream,
+    path: string,
+    handle: (call: Call) => Uint8Array | Promise<Uint8Array>,
+    call: Call,
+  ): void {
+    const answer = handle(call);
+    if (answer instanceof Uint8Array) {
+      reply(stream, answer);
+      return;
+    }
+    let isAnswered = false;
+    const deadline =
+      call.timeoutMs === undefined
+        ? undefined
+        : this.#options.wheel.schedule(call.timeoutMs, () => {
+            isAnswered = true;
+            endWith(stream, deadlineStatus);
+          });
+    answer.then(
+      (message) => {
+        deadline?.cancel();
+        if (!isAnswered) reply(stream, message);
+      },
+      (error: unknown) => {
+        deadline?.cancel();
+        if (!isAnswered) this.#refuse(stream, error, path);
+      },
+    );
+  }
+
+  #stream(stream: ServerHttp2Stream, path: string, handle: (call: StreamCall) => Promise<void>, call: Call): void {
+    const session = this.#session(stream.session as ServerHttp2Session);
+    const streamCall = new GrpcStreamCall(stream, call, session.tickets, session.sendBuffer, (error) =>
+      this.#refuse(stream, error, path),
+    );
+    handle(streamCall).catch((error: unknown) => streamCall.end(toTodokuError(error)));
+  }
+
+  #session(session: ServerHttp2Session) {
+    let known = this.#sessions.get(session);
+    if (!known) {
+      known = { tickets: new Tickets(), sendBuffer: new SendBuffer() };
+      this.#sessions.set(session, known);
+    }
+    return known;
+  }
+
+  #refuse(stream: ServerHttp2Stream, error: unknown, path: string): void {
+    const known = toTodokuError(error);
+    if (known.code === "internal") this.#options.onInternalError(known, path);
+    endWith(stream, toWire(known));
+  }
+}
+
+class GrpcStreamCall implements StreamCall {
+  readonly encoding = binaryEncoding;
+  readonly tickets: Tickets;
+  readonly caller: Caller;
+  readonly authorization: string;
+  readonly cacheName: string;
+  readonly timeoutMs: number | undefined;
+  readonly request: Uint8Array;
+  readonly #stream: ServerHttp2Stream;
+  readonly #sendBuffer: SendBuffer;
+  readonly #fail: (error: TodokuError) => void;
+  #drained: (() => void) | undefined;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    call: Call,
+    tickets: Tickets,
+    sendBuffer: SendBuffer,
+    fail: (error: TodokuError) => void,
+  ) {
+    this.caller = call.caller;
+    this.authorization = call.authorization;
+    this.cacheName = call.cacheName;
+    this.timeoutMs = call.timeoutMs;
+    this.request = call.request;
+    this.tickets = tickets;
+    this.#stream = stream;
+    this.#sendBuffer = sendBuffer;
+    this.#fail = fail;
+  }
+
+  open(): void {
+    if (!isWritable(this.#stream)) return;
+    this.#stream.respond(openHead, { waitForTrailers: true });
+    this.#sendBuffer.add(this.#stream, () => this.#drained?.());
+  }
+
+  write(frame: Uint8Array): boolean {
+    if (!isWritable(this.#stream)) return true;
+    this.#stream.write(frame);
+    return this.#sendBuffer.wrote(this.#stream);
+  }
+
+  beat(): void {
+    if (!isWritable(this.#stream)) return;
+    this.#sendBuffer.recheck();
+    // A stream with bytes waiting says that it lives by them.
+    if (this.#stream.writableLength < limits.http2.streamSendBufferBytes) this.#stream.write(heartbeatFrame);
+  }
+
+  end(error?: TodokuError): void {
+    if (error) this.#fail(error);
+    else finish(this.#stream, okTrailers);
+  }
+
+  onDrain(listener: () => void): void {
+    this.#drained = listener;
+  }
+
+  onClose(listener: () => void): void {
+    if (this.#stream.closed || this.#stream.destroyed) listener();
+    else this.#stream.once("close", listener);
+  }
+}
+
+function toCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, request: Uint8Array): Call {
+  const peer = stream.session?.socket?.remoteAddress;
+  return {
+    caller: {
+      isLoopbackPeer: isLoopbackAddress(peer),
+      host: (headers[":authority"] as string | undefined) ?? headers.host,
+      origin: headers.origin,
+      secFetchSite: headers["sec-fetch-site"] as string | undefined,
+    },
+    authorization: headers.authorization ?? "",
+    cacheName: toText(headers.cache),
+    timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),
+    request,
+  };
+}
+
+function toText(header: string | string[] | undefined): string {
+  return typeof header === "string" ? header : "";
+}
+
+function reply(stream: ServerHttp2Stream, message: Uint8Array): void {
+  if (!isWritable(stream)) return;
+  stream.respond(openHead, { waitForTrailers: true });
+  stream.once("wantTrailers", () => stream.sendTrailers(okTrailers));
+  stream.end(toFrame(message));
+}
+
+function endWith(stream: ServerHttp2Stream, { status, message, err }: WireStatus): void {
+  const trailers = { "grpc-status": String(status), "grpc-message": message, ...(err === undefined ? {} : { err }) };
+  if (!isWritable(stream)) return;
+  if (stream.headersSent) finish(stream, trailers);
+  else {
+    stream.respond({ ...openHead, ...trailers }, { endStream: true });
+    // What the client still sends is not wanted; without this its upload would hold the stream open.
+    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+}
+
+function finish(stream: ServerHttp2Stream, trailers: Record<string, string>): void {
+  if (!isWritable(stream)) return;
+  stream.once("wantTrailers", () => stream.sendTrailers(trailers));
+  stream.end();
+}
+
+function isWritable(stream: ServerHttp2Stream): boolean {
+  return !stream.destroyed && !stream.closed && !stream.writableEnded;
+}
+
+function ignore(): void {}

@@ -1,0 +1,44 @@
+import { limits } from "../../domain/limits.ts";
+import type { Position } from "../../domain/topics/position.ts";
+
+/** Where a stream began that we ended before its deadline. */
+export interface Ticket {
+  /** Credential, cache and topic in one string. */
+  readonly key: string;
+  readonly position: Position;
+  readonly hasSentItems: boolean;
+  readonly madeAtMs: number;
+}
+
+/**
+ * The Node SDK puts its client timeout (5 s) on the first stream of a subscription and comes back without one, on the same
+ * connection; when it has received nothing it asks for "from now on" and would lose what came in between (Momento
+ * reference 4, option ii). So the first stream is ended in good time, and its return continues from where that one began.
+ * One book per HTTP/2 session; it goes with the session.
+ */
+export class Tickets {
+  #tickets: Ticket[] = [];
+
+  add(ticket: Ticket): void {
+    if (this.#tickets.length >= limits.ticketsPerSession) this.#tickets.shift();
+    this.#tickets.push(ticket);
+  }
+
+  /** Takes the oldest of `key`, preferring one whose stream had sent nothing: that one must be asking from 0. */
+  take(key: string, nowMs: number): Ticket | undefined {
+    return this.#remove(key, nowMs, (ticket) => !ticket.hasSentItems);
+  }
+
+  /** A stream came back with a position of its own: its ticket is used up. */
+  drop(key: string, nowMs: number): void {
+    this.#remove(key, nowMs, (ticket) => ticket.hasSentItems);
+  }
+
+  #remove(key: string, nowMs: number, isPreferred: (ticket: Ticket) => boolean): Ticket | undefined {
+    this.#tickets = this.#tickets.filter((ticket) => ticket.madeAtMs > nowMs - limits.ticketMs);
+    const own = this.#tickets.filter((ticket) => ticket.key === key);
+    const found = own.find(isPreferred) ?? own[0];
+    if (found) this.#tickets.splice(this.#tickets.indexOf(found), 1);
+    return found;
+  }
+}

@@ -1,0 +1,88 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AccessOptions, createAuth } from "../../src/domain/auth/auth.ts";
+import { openPrincipal } from "../../src/domain/auth/open-access.ts";
+import { createTokens, type TokenRequest } from "../../src/domain/auth/tokens.ts";
+import { createCaches } from "../../src/domain/cache/caches.ts";
+import { limits } from "../../src/domain/limits.ts";
+import { createTopics } from "../../src/domain/topics/topics.ts";
+import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { TimerWheel } from "../../src/lib/timer-wheel.ts";
+import { createHttpDoor, type HttpOptions } from "../../src/protocols/http/index.ts";
+
+/** What a test may set; the rest is real. */
+export type DoorOverrides = Partial<Pick<HttpOptions, "health" | "isReady" | "isDraining" | "metrics" | "log">> & {
+  readonly access?: Partial<AccessOptions>;
+  /** The wall clock's start; it stands still until `advance`. Default: now. */
+  readonly wallMs?: number;
+};
+
+/**
+ * The HTTP door over the real domain and the embedded engine, on a port of its own, with a clock that the test moves.
+ * The memory cache `c` is there.
+ */
+export async function anHttpDoor(overrides: DoorOverrides = {}) {
+  const dataDir = await mkdtemp(join(tmpdir(), "todoku-door-"));
+  let elapsedMs = 0;
+  const startMs = overrides.wallMs ?? Date.now();
+  const clock = { monotonicMs: () => elapsedMs, wallMs: () => startMs + elapsedMs };
+  const wheel = new TimerWheel(clock);
+  const engine = await openEmbeddedEngine({ dataDir, wallMs: clock.wallMs });
+  const tokens = createTokens(engine.records, clock.wallMs);
+  const access = { isOpen: true, devOrigins: [], devKey: undefined, ...overrides.access };
+  const auth = createAuth(tokens, access, clock.wallMs);
+  const caches = createCaches(engine, { defaultDurability: "disk", wallMs: clock.wallMs });
+  await caches.start();
+  await caches.create(openPrincipal, "c", "memory");
+  const messageMaxBytes = limits.messageMaxBytes;
+  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes });
+  const door = createHttpDoor({
+    ...{ auth, tokens, caches, topics, clock, wheel, messageMaxBytes, version: "0.0.0-test" },
+    health: overrides.health ?? engine.health,
+    isReady: overrides.isReady ?? (() => true),
+    ...(overrides.isDraining ? { isDraining: overrides.isDraining } : {}),
+    metrics: overrides.metrics ?? (async () => ({ contentType: "text/plain; version=0.0.4", text: "todoku_up 1\n" })),
+    log: overrides.log ?? silentLog,
+  });
+  const server = createServer(door.handle);
+  const url = await listen(server);
+  return {
+    ...{ url, door, server, engine, auth, caches, topics },
+    principal: openPrincipal,
+    /** Moves both clocks in steps of the wheel's turn and fires what is due. */
+    advance(ms: number) {
+      for (let left = ms; left > 0; left -= 1000) {
+        elapsedMs += Math.min(left, 1000);
+        wheel.runOnce();
+      }
+    },
+    /** A disposable token of the environment `dev`. */
+    token: async (request: Partial<TokenRequest> = {}) =>
+      (await tokens.issue("dev", { grants: allTopics, tokenId: "", validForMs: 60_000, ...request })).token,
+    async [Symbol.asyncDispose]() {
+      door.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await engine.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A started door. */
+export type TestDoor = Awaited<ReturnType<typeof anHttpDoor>>;
+
+/** Publish and subscribe everywhere. */
+export const allTopics: TokenRequest["grants"] = [
+  { resource: "topic", role: "publish-subscribe", cache: { all: true }, topic: { all: true } },
+];
+
+/** Listens on a free port of the loopback address. */
+export async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
