@@ -81,7 +81,7 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: { fir
   };
 }
 
-/** Reads until the first bytes tell HTTP/2 from HTTP/1.1, then puts them back. */
+/** Reads until the first bytes tell HTTP/2 from HTTP/1.1, then puts them back. Its caller's deadline ends a socket it never decides about. */
 function sniff(socket: Socket, decided: (isHttp2: boolean) => void): void {
   let head: Buffer = Buffer.alloc(0);
   const look = () => {
@@ -92,6 +92,11 @@ function sniff(socket: Socket, decided: (isHttp2: boolean) => void): void {
     const isPreface = head.compare(h2Preface, 0, length, 0, length) === 0;
     if (isPreface && length < h2Preface.length) {
       socket.once("readable", look);
+      return;
+    }
+    if (!isPreface && head.subarray(0, 4).equals(h2Preface.subarray(0, 4))) {
+      // Neither: node:http would wait for the rest of an HTTP/2 preface that is none.
+      socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
       return;
     }
     socket.unshift(head);

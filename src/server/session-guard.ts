@@ -20,6 +20,8 @@ function countdown(session: ServerHttp2Session, wheel: Pick<TimerWheel, "nowMs">
     const nowMs = wheel.nowMs();
     left = Math.min(perSecond * 10, left + ((nowMs - refilledAtMs) * perSecond) / 1000) - 1;
     refilledAtMs = nowMs;
-    if (left < 0 && !session.destroyed) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (left >= 0 || session.destroyed) return;
+    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    session.destroy();
   };
 }

@@ -25,6 +25,8 @@ export class GrpcCall {
   readonly ended: Promise<CallEnd>;
   #rest = Buffer.alloc(0);
   #waiting: (() => void)[] = [];
+  readonly #items: SubscriptionItem[] = [];
+  #parsed = 0;
 
   constructor(
     session: ClientHttp2Session,
@@ -60,9 +62,12 @@ export class GrpcCall {
 
   /** Subscription items so far, heartbeats left out. */
   items(): SubscriptionItem[] {
-    return this.messages
-      .map((bytes) => _SubscriptionItem.deserializeBinary(bytes))
-      .filter((item) => !item.has_heartbeat);
+    for (const bytes of this.messages.slice(this.#parsed)) {
+      const item = _SubscriptionItem.deserializeBinary(bytes);
+      if (!item.has_heartbeat) this.#items.push(item);
+    }
+    this.#parsed = this.messages.length;
+    return this.#items;
   }
 
   /** Resolves when `isDone` says so, looked at after each message and at the end. */

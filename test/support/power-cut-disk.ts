@@ -76,6 +76,17 @@ export class PowerCutDisk {
     }
   }
 
+  /** What a process sees in each file, synced or not: equal to the real files, or the shim has missed something. */
+  liveFiles(): Map<string, Buffer> {
+    return new Map(
+      [...this.#live].map(([path, inode]) => {
+        const copy = copyOf(inode);
+        for (const write of inode.pending) put(copy, write);
+        return [path, copy.synced.subarray(0, copy.syncedLength)];
+      }),
+    );
+  }
+
   /** Writes the files as the next start finds them. */
   cut(target: string, options: CutOptions): void {
     const names = new Map(this.#synced);
@@ -92,8 +103,12 @@ export class PowerCutDisk {
   }
 }
 
+function copyOf(inode: Inode): Inode {
+  return { synced: Buffer.from(inode.synced), syncedLength: inode.syncedLength, pending: [] };
+}
+
 function contentAfterCut(inode: Inode, { keeps, sectorBytes, random }: CutOptions): Buffer {
-  const copy: Inode = { synced: Buffer.from(inode.synced), syncedLength: inode.syncedLength, pending: [] };
+  const copy = copyOf(inode);
   if (keeps === "some") {
     const share = random();
     for (const write of inode.pending) {

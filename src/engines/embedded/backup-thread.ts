@@ -1,13 +1,11 @@
 // Makes one backup. VACUUM INTO is one read transaction: writers go on, and unlike SQLite's step-wise backup it does not begin
 // again with each of their commits.
-import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { openForReading } from "./database.ts";
 import { writeMeta } from "./schema.ts";
 
 function backup(source: string, target: string): string | undefined {
-  if (!existsSync(source)) return "there is no such file";
   const from = openForReading(source);
   try {
     from.exec("PRAGMA query_only = 0");

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { TodokuError } from "../../domain/errors.ts";
 import { createPrivateFile, databasePath, syncDirectory } from "./data-directory.ts";
@@ -7,10 +7,11 @@ import { startThread } from "./threads.ts";
 /**
  * Copies the data of `dataDir`, as of one moment, into the new file `targetFile` (mode 0600), also while a server runs on it.
  * To restore: put the file as `todoku.db` into an empty data directory; every topic then goes on in a new page.
- * @throws TodokuError `already_exists` (the target), `not_found` (no data), `unavailable`.
+ * @throws TodokuError `already_exists` (the target), `not_found` (no data), `failed_precondition` (no place for the target), `unavailable`.
  */
 export async function backupDataDirectory(dataDir: string, targetFile: string): Promise<void> {
-  if (!createPrivateFile(targetFile)) throw new TodokuError("already_exists", `${targetFile} already exists`);
+  if (!existsSync(databasePath(dataDir))) throw new TodokuError("not_found", `${dataDir} holds no Todoku data`);
+  if (!createTarget(targetFile)) throw new TodokuError("already_exists", `${targetFile} already exists`);
   try {
     await runBackup(databasePath(dataDir), targetFile);
     const handle = openSync(targetFile, "r");
@@ -20,6 +21,15 @@ export async function backupDataDirectory(dataDir: string, targetFile: string): 
   } catch (error) {
     rmSync(targetFile, { force: true });
     throw error;
+  }
+}
+
+function createTarget(targetFile: string): boolean {
+  try {
+    return createPrivateFile(targetFile);
+  } catch (error) {
+    const text = `the backup cannot be written: ${(error as Error).message}`;
+    throw new TodokuError("failed_precondition", text, { cause: error });
   }
 }
 

@@ -43,8 +43,20 @@ export function createPrivateFile(path: string): boolean {
   }
 }
 
-/** Creates the directory (0700) and the files (0600) before SQLite does, which would take the umask's modes. */
+/**
+ * Creates the directory (0700) and the files (0600) before SQLite does, which would take the umask's modes.
+ * @throws TodokuError `failed_precondition` when the file system does not let us.
+ */
 export function prepareDataDirectory(dataDir: string): void {
+  try {
+    createFiles(dataDir);
+  } catch (error) {
+    const text = `the data directory ${dataDir} cannot be used: ${(error as Error).message}`;
+    throw new TodokuError("failed_precondition", text, { cause: error });
+  }
+}
+
+function createFiles(dataDir: string): void {
   const isNew = mkdirSync(dataDir, { recursive: true, mode: 0o700 }) !== undefined;
   chmodSync(dataDir, 0o700);
   for (const path of [join(dataDir, "lock.db"), databasePath(dataDir)]) {

@@ -33,6 +33,7 @@ export class ItemCache {
     if (bytes > this.#maxBytes / 8) return;
     this.#entries.set(path, { item: { value: new Uint8Array(item.value), expiresAtMs: item.expiresAtMs }, bytes });
     this.bytes += bytes;
+    if (this.bytes <= this.#maxBytes) return;
     for (const oldest of this.#entries.keys()) {
       if (this.bytes <= this.#maxBytes) break;
       this.delete(oldest);

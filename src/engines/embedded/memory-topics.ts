@@ -36,6 +36,8 @@ interface Usage {
 
 /** What V8 keeps for an item beside its bytes: four objects and a list entry. */
 const itemOverheadBytes = 256;
+/** Remembered messageIds, about 200 bytes each: the full window at 3,300 a second; past that the oldest are forgotten early. */
+const maxMessageIds = 1_000_000;
 /** Items freed in one step of `trim`: about 2 ms. */
 const trimItems = 10_000;
 
@@ -50,7 +52,7 @@ export class MemoryTopics implements TopicStore {
   readonly #messageIds = new Deque<{ topic: MemoryTopic; messageId: string; atMs: number }>();
 
   /** `startId`: an id that no earlier start knew; pages do not begin below it, for numbers begin again with each start. */
-  constructor(history: HistoryBounds, startId: number) {
+  constructor(history: HistoryBounds, startId = 0) {
     this.#history = history;
     this.#startId = startId;
   }
@@ -94,8 +96,7 @@ export class MemoryTopics implements TopicStore {
       }
     }
     while (left > 0 && (this.#messageIds.at(0)?.atMs ?? Infinity) <= nowMs - limits.messageIdWindowMs) {
-      const old = this.#messageIds.shift();
-      if (old?.topic.messageIds.get(old.messageId)?.atMs === old?.atMs) old?.topic.messageIds.delete(old.messageId);
+      this.#forgetOldestMessageId();
       left--;
     }
     for (let topic = this.#toFree.at(-1); left > 0 && topic !== undefined; topic = this.#toFree.at(-1)) {
@@ -122,6 +123,7 @@ export class MemoryTopics implements TopicStore {
     if (messageId !== undefined) {
       topic.messageIds.set(messageId, { position, atMs: publishedAtMs });
       this.#messageIds.push({ topic, messageId, atMs: publishedAtMs });
+      if (this.#messageIds.length > maxMessageIds) this.#forgetOldestMessageId();
     }
     return { position, isRepeat: false };
   }
@@ -147,6 +149,12 @@ export class MemoryTopics implements TopicStore {
     topic.bytes -= kept.bytes;
     topic.usage.items.remove(kept);
     topic.usage.bytes -= kept.bytes + itemOverheadBytes;
+  }
+
+  #forgetOldestMessageId(): void {
+    const old = this.#messageIds.shift();
+    // Used again after its window: then the later use is remembered under the same id.
+    if (old?.topic.messageIds.get(old.messageId)?.atMs === old?.atMs) old?.topic.messageIds.delete(old.messageId);
   }
 
   #isOld(kept: KeptItem | undefined, nowMs: number): boolean {

@@ -108,7 +108,7 @@ describe("group commit", () => {
       await engine.topics.disk.append(Array.from({ length: 4000 }, () => anItem(key, "x".repeat(200))));
     }
     let isRead = false;
-    const reads = Array.from({ length: 20 }, () =>
+    const reads = Array.from({ length: 6 }, () =>
       engine.topics.disk.read(key, start, { maxItems: 1e5, maxBytes: 1e9 }),
     );
     const reading = Promise.all(reads).then((all) => {
@@ -174,7 +174,7 @@ describe("states", () => {
     await expect(engine.topics.disk.append([anItem(key)])).rejects.toMatchObject({ code: "unavailable" });
   });
 
-  it("a damaged file: failed, not written to again", async () => {
+  it("a damaged file is not opened", async () => {
     const engine = await open();
     const cache = await aCache(engine);
     for (let n = 0; n < 20; n++) {
@@ -314,9 +314,19 @@ describe("backup", () => {
     await backupDataDirectory(dataDir, join(root, "copy.db"));
     await expect(backupDataDirectory(dataDir, join(root, "copy.db"))).rejects.toMatchObject({ code: "already_exists" });
     await expect(backupDataDirectory(join(root, "nothing"), join(root, "none.db"))).rejects.toMatchObject({
-      code: "unavailable",
+      code: "not_found",
     });
+    const nowhere = backupDataDirectory(dataDir, join(root, "missing", "copy.db"));
+    await expect(nowhere).rejects.toMatchObject({ code: "failed_precondition" });
+    writeFileSync(join(dataDir, "todoku.db"), "not a database, not a database");
+    await expect(backupDataDirectory(dataDir, join(root, "none.db"))).rejects.toMatchObject({ code: "unavailable" });
     expect(existsSync(join(root, "none.db"))).toBe(false);
-    await open();
+    await expect(open()).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it("a data directory that cannot be made is said so", async () => {
+    writeFileSync(join(root, "file"), "");
+    const inFile = open({ dataDir: join(root, "file", "data") });
+    await expect(inFile).rejects.toMatchObject({ code: "failed_precondition" });
   });
 });

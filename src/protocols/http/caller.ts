@@ -14,7 +14,7 @@ export function authenticate(auth: Auth, request: IncomingMessage): Principal | 
  * credential: somebody meant to send one.
  * @throws TodokuError `unauthenticated`.
  */
-export function readCredential(authorization: string | undefined): string {
+function readCredential(authorization: string | undefined): string {
   if (authorization === undefined) return "";
   const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
   if (token === undefined) {

@@ -195,10 +195,7 @@ describe("HTTP/2", () => {
     expect((await call("GET", "/v1/caches", { origin: "https://evil.example" }))[0]).toBe(401);
     const stream = session.request({ ":path": "/v1/topics/c/h2", accept: "text/event-stream" }).setEncoding("utf8");
     expect((await once(stream, "data"))[0]).toMatch(/^:\nretry: 1000\nid: \d+-0\n\n$/);
-    const [[event]] = await Promise.all([
-      once(stream, "data"),
-      call("POST", "/v1/topics/c/h2", json, '{"text":"b"}'),
-    ]);
+    const [[event]] = await Promise.all([once(stream, "data"), call("POST", "/v1/topics/c/h2", json, '{"text":"b"}')]);
     expect(event).toContain('"text":"b"');
     session.destroy();
     while ((door.topics.stats().get("dev")?.subscriptions ?? 0) > 0)

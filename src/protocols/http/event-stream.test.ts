@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
 import { type Follower, follow } from "../../../test/support/sse.ts";
@@ -136,7 +136,7 @@ describe("a slow reader", () => {
   it("holds no more than its bound in memory and gets everything later", async () => {
     const fast = await follow(door.url + path);
     const socket = connect(Number(new URL(door.url).port), "127.0.0.1");
-    const sockets: import("node:net").Socket[] = [];
+    const sockets: Socket[] = [];
     door.server.once("connection", (accepted) => sockets.push(accepted));
     socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n`);
     await once(socket, "data");
@@ -159,20 +159,23 @@ describe("a slow reader", () => {
   });
 });
 
-/** Reads the numbers that the items' texts begin with, until `last`. */
-async function readNumbers(socket: import("node:net").Socket, last: number): Promise<number[]> {
+/** Reads the numbers that the texts of the items begin with, until `last`. */
+async function readNumbers(socket: Socket, last: number): Promise<number[]> {
   const numbers: number[] = [];
   let rest = "";
   socket.setEncoding("latin1").resume();
+  // HTTP's own chunk sizes stand on lines of their own, between events.
   for await (const [chunk] of on(socket)) {
-    rest += chunk;
-    for (const match of rest.matchAll(/"text":"(\d+) x/g)) numbers.push(Number(match[1]));
-    rest = rest.slice(Math.max(rest.lastIndexOf('"text":"') + 8, rest.length - 40));
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line.startsWith("data: ")) numbers.push(Number.parseInt(JSON.parse(line.slice(6)).text, 10));
+    }
     if (numbers.at(-1) === last) break;
   }
   return numbers;
 }
 
-async function* on(socket: import("node:net").Socket): AsyncGenerator<[string]> {
+async function* on(socket: Socket): AsyncGenerator<[string]> {
   for (;;) yield (await once(socket, "data")) as [string];
 }

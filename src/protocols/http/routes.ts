@@ -12,10 +12,10 @@ export type HttpApp = Hono<{ Bindings: NodeBindings }>;
 export type HttpContext = Context<{ Bindings: NodeBindings }>;
 
 /** Answers, or throws a TodokuError. */
-export type HttpHandler = (context: HttpContext) => Response | Promise<Response>;
+type HttpHandler = (context: HttpContext) => Response | Promise<Response>;
 
 /** By method. `HEAD` is answered as `GET` without the body. */
-export type Methods = Readonly<Partial<Record<"GET" | "POST" | "DELETE", HttpHandler>>>;
+type Methods = Readonly<Partial<Record<"GET" | "POST" | "DELETE", HttpHandler>>>;
 
 /** What paths lead to. A path segment `:name` is a parameter, percent-decoded. */
 export type Routes = Readonly<Record<string, Methods>>;

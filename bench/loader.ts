@@ -1,0 +1,76 @@
+import { execFile, execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { Server } from "./servers.ts";
+
+/** What one run of the load measured. */
+export interface Measurement {
+  /** Deliveries or calls per second. */
+  readonly perSecond: number;
+  /** CPU of the server for each, all its threads. */
+  readonly serverCpuUs: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly serverCpuPercent: number;
+  readonly loaderCpuPercent: number;
+  readonly lost: number;
+}
+
+/** The shape of a load; `load/load.cpp` says what the modes do. */
+export interface LoadShape {
+  readonly mode: "fanout" | "unary";
+  readonly connections: number;
+  readonly streams?: number;
+  readonly window?: number;
+  readonly rate?: number;
+}
+
+const sources = fileURLToPath(new URL("./load/", import.meta.url));
+const flags = ["-O2", "-std=c++17"];
+
+/** The C++ compiler. */
+export const compiler = process.env.CXX ?? "g++";
+
+/** Compiles the load generator, unless these sources were compiled before. Returns its path. */
+export function compileLoader(): string {
+  const hash = createHash("sha256").update([compiler, ...flags].join(" "));
+  for (const file of readdirSync(sources).sort()) hash.update(readFileSync(join(sources, file)));
+  const folder = join(tmpdir(), `todoku-bench-${userInfo().uid}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (statSync(folder).uid !== userInfo().uid) throw new Error(`${folder} belongs to somebody else`);
+  const binary = join(folder, `load-${hash.digest("hex").slice(0, 16)}`);
+  if (existsSync(binary)) return binary;
+  const unfinished = `${binary}.${process.pid}`;
+  execFileSync(compiler, [...flags, "-o", unfinished, join(sources, "load.cpp")], { stdio: "inherit" });
+  renameSync(unfinished, binary);
+  return binary;
+}
+
+/** Loads `server` from core 1: a warm-up of a second, then `seconds` that count. */
+export async function runLoad(binary: string, server: Server, shape: LoadShape, seconds: number): Promise<Measurement> {
+  const options = {
+    mode: shape.mode,
+    port: server.port,
+    pid: server.pid,
+    "publish-path": server.calls.publishPath,
+    "publish-head": server.calls.publishHead,
+    "subscribe-path": server.calls.subscribePath,
+    "subscribe-message": server.calls.subscribeMessage,
+    connections: shape.connections,
+    streams: shape.streams ?? 1,
+    window: shape.window ?? 1,
+    rate: shape.rate ?? 0,
+    warm: 1,
+    seconds,
+  };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const timeout = (seconds + 20) * 1000;
+  const { stdout } = await promisify(execFile)("taskset", ["-c", "1", binary, ...args], { timeout });
+  const measured = JSON.parse(stdout) as Measurement;
+  if (measured.lost !== 0) throw new Error(`${measured.lost} messages were lost`);
+  return measured;
+}

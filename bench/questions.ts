@@ -1,0 +1,70 @@
+import type { LoadShape, Measurement } from "./loader.ts";
+import type { ServerName } from "./servers.ts";
+
+/** One load, the servers that get it in turn, and what we want to know of them. */
+export interface Question {
+  /** What `npm run bench -- <name>` selects; several loads may share a name. */
+  readonly name: string;
+  readonly title: string;
+  readonly load: LoadShape;
+  readonly comparisons: readonly Comparison[];
+}
+
+/** One line of the table: our figure beside a peer's of the same round. */
+export interface Comparison {
+  readonly ours: ServerName;
+  readonly peer: ServerName;
+  readonly target: Target;
+}
+
+/** `atLeast` times the peer's rate; or our `percentile` below `belowMs`, and then the peer is there for scale only. */
+export type Target =
+  | { readonly kind: "ratio"; readonly atLeast: number }
+  | { readonly kind: "latency"; readonly percentile: "p50Us" | "p99Us"; readonly belowMs: number };
+
+const atLeast = (ratio: number): Target => ({ kind: "ratio", atLeast: ratio });
+const below = (percentile: "p50Us" | "p99Us", belowMs: number): Target => ({ kind: "latency", percentile, belowMs });
+
+function latency(subscribers: number): Question {
+  return {
+    name: "latency",
+    title: `publish to delivery at 1,000 messages/s, ${subscribers === 1 ? "1 subscriber" : `${subscribers} subscribers`}`,
+    load: { mode: "fanout", connections: subscribers, rate: 1000 },
+    comparisons: [
+      { ours: "todoku-disk", peer: "h2hand", target: below("p50Us", 2) },
+      { ours: "todoku-disk", peer: "h2hand", target: below("p99Us", 10) },
+    ],
+  };
+}
+
+/** Everything that `npm run bench` asks. */
+export const questions: readonly Question[] = [
+  {
+    name: "fanout",
+    title: "deliveries/s, 10 connections x 100 Subscribe streams, 8 messages in flight",
+    load: { mode: "fanout", connections: 10, streams: 100, window: 8 },
+    comparisons: [
+      { ours: "todoku-memory", peer: "h2hand", target: atLeast(0.5) },
+      { ours: "todoku-memory", peer: "grpc-js", target: atLeast(2) },
+      { ours: "todoku-disk", peer: "h2hand", target: atLeast(0.5) },
+      { ours: "todoku-disk", peer: "grpc-js", target: atLeast(2) },
+    ],
+  },
+  {
+    name: "publish",
+    title: "Publish calls/s, 10 connections x 32 in flight",
+    load: { mode: "unary", connections: 10, window: 32 },
+    comparisons: [
+      { ours: "todoku-memory", peer: "h2hand", target: atLeast(0.6) },
+      { ours: "todoku-disk", peer: "h2hand", target: atLeast(0.4) },
+    ],
+  },
+  latency(1),
+  latency(10),
+];
+
+/** How a figure looks in the table. */
+export function show(measured: Measurement, target: Target): string {
+  if (target.kind === "latency") return `${(measured[target.percentile] / 1000).toFixed(2)} ms`;
+  return `${(measured.perSecond / 1000).toFixed(1)} k (${measured.serverCpuUs.toFixed(1)} µs)`;
+}

@@ -1,0 +1,62 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { cpus } from "node:os";
+import { compiler } from "./loader.ts";
+import { type Comparison, type Question, show } from "./questions.ts";
+import { judge, type Round, spreadOf, typical } from "./rounds.ts";
+
+/** A question with its answer. */
+export interface Answer {
+  readonly question: Question;
+  readonly rounds: readonly Round[];
+}
+
+const readme = new URL("./README.md", import.meta.url);
+
+/** What was measured with, in one line. */
+export function versions(rounds: number, seconds: number): string {
+  const gcc = execFileSync(compiler, ["-dumpfullversion"], { encoding: "utf8" }).trim();
+  const { version } = createRequire(import.meta.url)("@grpc/grpc-js/package.json") as { version: string };
+  const date = new Date().toISOString().slice(0, 10);
+  const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores`;
+  return `${date}; ${rounds} rounds of ${seconds} s; Node ${process.versions.node}, @grpc/grpc-js ${version}, gcc ${gcc}; ${machine}`;
+}
+
+/** The answers as a Markdown table. */
+export function table(answers: readonly Answer[]): string {
+  const rows = answers.flatMap(({ question, rounds }) =>
+    question.comparisons.map((comparison) => row(question, comparison, rounds)),
+  );
+  const cells = [["question", "ours", "peer", "median [min..max]", "target", "verdict"], ...rows];
+  const widths = (cells[0] as string[]).map((_, column) =>
+    Math.max(...cells.map((line) => (line[column] ?? "").length)),
+  );
+  const lines = cells.map((line) => `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);
+  lines.splice(1, 0, `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`);
+  return lines.join("\n");
+}
+
+function row(question: Question, { ours, peer, target }: Comparison, rounds: readonly Round[]): string[] {
+  const spread = spreadOf(rounds, { ours, peer, target });
+  const unit = target.kind === "ratio" ? "x" : " ms";
+  const isRatio = target.kind === "ratio";
+  return [
+    isRatio ? question.title : `${question.title}: ${target.percentile.slice(0, 3)}`,
+    `${ours} ${show(typical(rounds, ours, target), target)}`,
+    `${peer} ${show(typical(rounds, peer, target), target)}`,
+    `${spread.median.toFixed(2)}${unit} [${spread.min.toFixed(2)}..${spread.max.toFixed(2)}]`,
+    isRatio ? `>= ${target.atLeast}x` : `< ${target.belowMs} ms`,
+    judge(spread, target),
+  ];
+}
+
+/** Puts the answers to `name` between its markers in bench/README.md. @throws Error when there are no such markers. */
+export function writeAnswers(name: string, measuredWith: string, answers: readonly Answer[]): void {
+  const [begin, end] = [`<!-- ${name} -->\n`, `<!-- /${name} -->\n`];
+  const text = readFileSync(readme, "utf8");
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`bench/README.md has no markers for ${name}`);
+  const content = `${measuredWith}\n\n${table(answers)}\n`;
+  writeFileSync(readme, text.slice(0, from + begin.length) + content + text.slice(to));
+}

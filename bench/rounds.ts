@@ -1,0 +1,81 @@
+import { type Measurement, runLoad } from "./loader.ts";
+import type { Comparison, Question, Target } from "./questions.ts";
+import { type ServerName, startServer } from "./servers.ts";
+
+/** What each server did in one round. */
+export type Round = ReadonlyMap<ServerName, Measurement>;
+
+/** The middle of the rounds, and how far they lie apart. */
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Closer to the target than this, and the machine's noise decides. */
+const tie = 0.15;
+
+/** Asks a question `count` times. The order rotates: a machine that gets slower or faster does it to each server in turn. */
+export async function runRounds(question: Question, binary: string, count: number, seconds: number): Promise<Round[]> {
+  const servers = [...new Set(question.comparisons.flatMap(({ ours, peer }) => [ours, peer]))];
+  const rounds: Round[] = [];
+  for (let index = 0; index < count; index++) {
+    const first = index % servers.length;
+    const round = new Map<ServerName, Measurement>();
+    for (const name of [...servers.slice(first), ...servers.slice(0, first)]) {
+      const server = await startServer(name);
+      try {
+        const measured = await runLoad(binary, server, question.load, seconds);
+        round.set(name, measured);
+        console.error(`  round ${index + 1} ${name.padEnd(14)} ${describe(measured)}`);
+      } finally {
+        await server.stop();
+      }
+    }
+    rounds.push(round);
+  }
+  return rounds;
+}
+
+function describe(measured: Measurement): string {
+  const { perSecond, serverCpuUs, p50Us, p99Us, serverCpuPercent, loaderCpuPercent } = measured;
+  return [
+    `${perSecond}/s`,
+    `${serverCpuUs.toFixed(2)} µs CPU each`,
+    `p50 ${(p50Us / 1000).toFixed(2)} ms`,
+    `p99 ${(p99Us / 1000).toFixed(2)} ms`,
+    `CPU: server ${serverCpuPercent} %, loader ${loaderCpuPercent} %`,
+  ].join("  ");
+}
+
+/** What is judged, over all rounds: the ratio to the peer in the same round, or our own milliseconds. */
+export function spreadOf(rounds: readonly Round[], { ours, peer, target }: Comparison): Spread {
+  const figures = rounds
+    .map((round) => figureOf(round.get(ours) as Measurement, round.get(peer) as Measurement, target))
+    .sort((a, b) => a - b);
+  return { median: middleOf(figures), min: figures[0] as number, max: figures.at(-1) as number };
+}
+
+function figureOf(ours: Measurement, peer: Measurement, target: Target): number {
+  return target.kind === "ratio" ? ours.perSecond / peer.perSecond : ours[target.percentile] / 1000;
+}
+
+/** The median of sorted figures. */
+function middleOf(sorted: readonly number[]): number {
+  const upper = sorted[sorted.length >> 1] as number;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[(sorted.length >> 1) - 1] as number)) / 2;
+}
+
+/** The round in the middle by `figure`, to show absolute figures that were measured, not averaged. */
+export function typical(rounds: readonly Round[], server: ServerName, target: Target): Measurement {
+  const figure = target.kind === "ratio" ? "perSecond" : target.percentile;
+  const sorted = rounds.map((round) => round.get(server) as Measurement).sort((a, b) => a[figure] - b[figure]);
+  return sorted[(sorted.length - 1) >> 1] as Measurement;
+}
+
+/** Met or missed by the median; a tie within 15 % of the target. */
+export function judge({ median }: Spread, target: Target): "met" | "missed" | "tie" {
+  const score = target.kind === "ratio" ? median / target.atLeast : target.belowMs / median;
+  if (score >= 1 + tie) return "met";
+  return score <= 1 / (1 + tie) ? "missed" : "tie";
+}

@@ -1,0 +1,98 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+/** Who is measured: Todoku by the durability of its cache, and the peers beside it. */
+export type ServerName = "todoku-memory" | "todoku-disk" | "h2hand" | "grpc-js";
+
+/** A server under load, alone on its core. */
+export interface Server {
+  readonly port: number;
+  readonly pid: number;
+  readonly calls: Calls;
+  stop(): Promise<void>;
+}
+
+/** What the loader sends: method paths, and messages in hex. */
+interface Calls {
+  readonly publishPath: string;
+  /** The Publish message up to its payload of 128 bytes, which comes last. */
+  readonly publishHead: string;
+  readonly subscribePath: string;
+  readonly subscribeMessage: string;
+}
+
+const cache = "bench";
+const topic = "topic";
+const startTimeoutMs = 15_000;
+
+const todokuCalls: Calls = {
+  publishPath: "/cache_client.pubsub.Pubsub/Publish",
+  // 3: the value, 131 bytes; in it 1: a text of 128 bytes
+  publishHead: `${text(1, cache)}${text(2, topic)}1a83010a8001`,
+  subscribePath: "/cache_client.pubsub.Pubsub/Subscribe",
+  subscribeMessage: `${text(1, cache)}${text(2, topic)}`,
+};
+const peerCalls: Calls = {
+  publishPath: "/bench.Topics/Publish",
+  publishHead: `${text(1, topic)}128001`,
+  subscribePath: "/bench.Topics/Subscribe",
+  subscribeMessage: text(1, topic),
+};
+
+/** A protobuf field with a short text, in hex. */
+function text(field: number, value: string): string {
+  return Buffer.from([field * 8 + 2, value.length, ...Buffer.from(value)]).toString("hex");
+}
+
+/** Starts a fresh server on core 0: no round inherits the heap or the log of the one before. */
+export async function startServer(name: ServerName): Promise<Server> {
+  if (name === "h2hand") return launch(import.meta.resolve("./peers/h2hand.ts"), [], peerCalls);
+  if (name === "grpc-js") return launch(import.meta.resolve("./peers/grpc-js.ts"), [], peerCalls);
+  const dataDir = mkdtempSync(join(tmpdir(), "todoku-bench-data-"));
+  const durability = name === "todoku-disk" ? "disk" : "memory";
+  const args = ["dev", "--port", "0", "--data-dir", dataDir, "--log-level", "warn", "--cache-durability", durability];
+  const clear = () => rmSync(dataDir, { recursive: true, force: true });
+  const server = await launch(import.meta.resolve("../src/cli/main.ts"), args, todokuCalls, clear);
+  await createCache(server);
+  return server;
+}
+
+async function launch(url: string, args: readonly string[], calls: Calls, clear = () => {}): Promise<Server> {
+  const command = ["-c", "0", process.execPath, fileURLToPath(url), ...args];
+  const child = spawn("taskset", command, { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  const kill = () => child.kill("SIGKILL"); // a bench that was interrupted leaves nothing running
+  process.once("exit", kill);
+  const stop = async () => {
+    child.kill("SIGKILL"); // nobody needs this data any more
+    await exited;
+    process.off("exit", kill);
+    clear();
+  };
+  const timeout = setTimeout(kill, startTimeoutMs);
+  for await (const line of createInterface({ input: child.stdout })) {
+    const port = / listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(` ${line}`)?.[1];
+    if (port === undefined) continue;
+    clearTimeout(timeout);
+    child.stdout.resume();
+    return { port: Number(port), pid: child.pid as number, calls, stop };
+  }
+  await stop();
+  throw new Error(`${url} did not start`);
+}
+
+async function createCache({ port, stop }: Server): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/v1/caches`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ name: cache }),
+  });
+  if (response.ok) return;
+  await stop();
+  throw new Error(`the cache was not created: ${response.status} ${await response.text()}`);
+}

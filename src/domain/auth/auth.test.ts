@@ -1,0 +1,288 @@
+import fc from "fast-check";
+import { SignJWT } from "jose";
+import { beforeEach, describe, expect, it } from "vitest";
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { RecordKey, RecordStore, StoredRecord } from "../records/store.ts";
+import { createAuth } from "./auth.ts";
+import { type Action, authorize, isAllowed } from "./authorize.ts";
+import { unwrapCredential, wrapCredential } from "./credential.ts";
+import type { Grant, Selector } from "./grants.ts";
+import { openPrincipal } from "./open-access.ts";
+import type { Caller, Principal } from "./principal.ts";
+import { createTokens, type Tokens } from "./tokens.ts";
+
+/** The part of a record store that tokens use. */
+function someRecords(): RecordStore {
+  const records = new Map<string, StoredRecord>();
+  const keyOf = ({ kind, environment, name }: RecordKey) => `${kind}/${environment}/${name}`;
+  return {
+    create: async (key, document) => {
+      const record = { ...key, id: records.size + 1, version: 1, document };
+      records.set(keyOf(key), record);
+      return record;
+    },
+    read: async (key) => records.get(keyOf(key)),
+    list: async (kind, environment) =>
+      [...records.values()].filter((r) => r.kind === kind && r.environment === environment),
+  } as Partial<RecordStore> as RecordStore;
+}
+
+const local: Caller = { isLoopbackPeer: true, host: "127.0.0.1:8080", origin: undefined, secFetchSite: undefined };
+const grants: Grant[] = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
+
+let nowMs: number;
+let records: RecordStore;
+let tokens: Tokens;
+beforeEach(() => {
+  nowMs = 1_800_000_000_500;
+  records = someRecords();
+  tokens = createTokens(records, () => nowMs);
+});
+const closed = { isOpen: false, devOrigins: [], devKey: undefined };
+const issue = (validForMs = 60_000) => tokens.issue("dev", { grants, tokenId: "user-1", validForMs });
+
+describe("disposable tokens", () => {
+  it("say who their bearer is, also to a later start with the same store", async () => {
+    const { token, expiresAtMs } = await issue();
+    const later = createTokens(records, () => nowMs);
+    expect(await later.verify(token)).toEqual({
+      kind: "token",
+      environment: "dev",
+      isSuperUser: false,
+      grants,
+      tokenId: "user-1",
+      expiresAtMs,
+    });
+    expect(await records.list("signing-key", "dev")).toHaveLength(1);
+  });
+
+  it("last at least as long as asked, and less than a second longer", async () => {
+    const { expiresAtMs } = await issue(1000);
+    expect(expiresAtMs - nowMs).toBeGreaterThanOrEqual(1000);
+    expect(expiresAtMs - nowMs).toBeLessThan(2000);
+  });
+
+  it("are refused when expired, also from the memory of verified ones", async () => {
+    const auth = createAuth(tokens, closed, () => nowMs);
+    const { token, expiresAtMs } = await issue();
+    await auth.authenticate(token, local);
+    nowMs = expiresAtMs - 1;
+    expect(auth.authenticate(token, local)).toMatchObject({ tokenId: "user-1" });
+    nowMs = expiresAtMs;
+    expect(() => auth.authenticate(token, local)).toThrow("this token has expired");
+    await expect(async () => auth.authenticate(token, local)).rejects.toThrow("this token has expired");
+  });
+
+  it("are refused when forged in any byte", async () => {
+    const { token } = await issue();
+    await fc.assert(
+      fc.asyncProperty(fc.nat(token.length - 1), fc.constantFrom(..."Ab0-_."), async (at, letter) => {
+        const forged = token.slice(0, at) + letter + token.slice(at + 1);
+        // The last letter of a part carries spare bits; a change of those alone is the same bytes.
+        const isSameBytes = forged
+          .split(".")
+          .every((part, i) =>
+            Buffer.from(part, "base64url").equals(Buffer.from(token.split(".")[i] ?? "", "base64url")),
+          );
+        if (forged === token || (isSameBytes && forged.split(".").length === 3)) return;
+        await expect(tokens.verify(forged)).rejects.toMatchObject({ code: "unauthenticated" });
+      }),
+    );
+  });
+
+  it("are refused without a signature, with another algorithm, and with another environment's key", async () => {
+    const { token } = await issue();
+    const [, body] = token.split(".");
+    const none = `${Buffer.from(JSON.stringify({ alg: "none" })).toString("base64url")}.${body}.`;
+    await expect(tokens.verify(none)).rejects.toMatchObject({ code: "unauthenticated" });
+    const [key] = await records.list("signing-key", "dev");
+    const secret = Buffer.from(String(key?.document.secret), "base64url");
+    const claims = { environment: "dev", grants, tokenId: "" };
+    const sign = (alg: string, more: object) =>
+      new SignJWT({ ...claims, ...more })
+        .setProtectedHeader({ alg, kid: key?.name ?? "" })
+        .setIssuer("todoku")
+        .setExpirationTime(Math.floor(nowMs / 1000) + 60)
+        .sign(secret);
+    expect(await tokens.verify(await sign("HS256", {}))).toMatchObject({ environment: "dev" });
+    await expect(tokens.verify(await sign("HS512", {}))).rejects.toMatchObject({ code: "unauthenticated" });
+    await tokens.issue("prod", { grants, tokenId: "", validForMs: 1000 });
+    await expect(tokens.verify(await sign("HS256", { environment: "prod" }))).rejects.toMatchObject({
+      code: "unauthenticated",
+    });
+  });
+
+  it("are not made without grants, for too long, with a long id, or with grants that differ only in role", async () => {
+    const make = (request: object) => tokens.issue("dev", { grants, tokenId: "", validForMs: 1000, ...request });
+    await expect(make({ grants: [] })).rejects.toThrow("must not be empty");
+    await expect(make({ validForMs: 0 })).rejects.toThrow("must be >= 1");
+    await expect(make({ validForMs: limits.disposableTokenMaxMs + 1 })).rejects.toThrow("25 h");
+    await expect(make({ tokenId: "x".repeat(65) })).rejects.toThrow("must be <= 64");
+    await expect(make({ grants: [...grants, { ...grants[0], role: "publish" }] })).rejects.toThrow(
+      "differ only in role",
+    );
+  });
+});
+
+describe("credentials", () => {
+  it("may be pasted whole or unwrapped", async () => {
+    const { token } = await issue();
+    const wrapped = wrapCredential("127.0.0.1:8080", token);
+    expect(unwrapCredential(wrapped)).toBe(token);
+    const auth = createAuth(tokens, closed, () => nowMs);
+    expect(await auth.authenticate(wrapped, local)).toMatchObject({ tokenId: "user-1" });
+  });
+
+  it("that are nonsense are refused and named nowhere in the error", async () => {
+    const auth = createAuth(tokens, closed, () => nowMs);
+    await fc.assert(
+      fc.asyncProperty(fc.string({ minLength: 12, maxLength: 200 }), async (credential) => {
+        const refused = await Promise.resolve(auth.authenticate(credential, local)).then(
+          () => undefined,
+          (error: TodokuError) => error,
+        );
+        expect(refused).toMatchObject({ code: "unauthenticated" });
+        expect(refused?.message).not.toContain(credential);
+      }),
+    );
+    await expect(auth.authenticate("x".repeat(20_000), local)).rejects.toThrow("longer than 16384");
+  });
+
+  it("of --dev-key are a super user, and the empty one is nothing then", async () => {
+    const auth = createAuth(tokens, { isOpen: false, devOrigins: [], devKey: "todoku_dev_secret" }, () => nowMs);
+    expect(await auth.authenticate("todoku_dev_secret", { ...local, isLoopbackPeer: false })).toMatchObject({
+      isSuperUser: true,
+    });
+    expect(() => auth.authenticate("", local)).toThrow("a credential is needed");
+    await expect(auth.authenticate("todoku_dev_secreT", local)).rejects.toMatchObject({ code: "unauthenticated" });
+  });
+});
+
+describe("the empty credential of dev mode", () => {
+  const open = (devOrigins: string[] = []) =>
+    createAuth(tokens, { isOpen: true, devOrigins, devKey: undefined }, () => nowMs);
+
+  it.each<[string, Partial<Caller>]>([
+    ["curl and the SDKs", {}],
+    ["IPv6", { host: "[::1]:8080" }],
+    ["localhost", { host: "localhost:8080" }],
+    ["a name below localhost", { host: "todoku.localhost" }],
+    ["our own page", { host: "localhost:8080", origin: "http://localhost:8080", secFetchSite: "same-origin" }],
+    ["a typed address", { secFetchSite: "none" }],
+  ])("is the super user of dev for %s", (_, caller) => {
+    expect(open().authenticate("", { ...local, ...caller })).toBe(openPrincipal);
+  });
+
+  it.each<[string, Partial<Caller>]>([
+    ["another machine", { isLoopbackPeer: false }],
+    ["a name that DNS may point here", { host: "evil.example:8080" }],
+    ["a name that only begins like one", { host: "127.0.0.1.evil.example" }],
+    ["no Host", { host: undefined }],
+    ["another origin", { origin: "http://evil.example" }],
+    ["another port's origin", { origin: "http://127.0.0.1:3000", secFetchSite: "same-site" }],
+    ["an opaque origin", { origin: "null" }],
+    ["a cross-site request without Origin", { secFetchSite: "cross-site" }],
+  ])("is refused for %s", (_, caller) => {
+    expect(() => open().authenticate("", { ...local, ...caller })).toThrow(TodokuError);
+  });
+
+  it("is accepted from an origin that was named, and only from that", () => {
+    const auth = open(["http://localhost:5173"]);
+    const page = { ...local, origin: "http://localhost:5173", secFetchSite: "cross-site" };
+    expect(auth.authenticate("", page)).toBe(openPrincipal);
+    expect(() => auth.authenticate("", { ...page, origin: "http://localhost:5174" })).toThrow(
+      "--dev-origin http://localhost:5174",
+    );
+  });
+});
+
+describe("authorize", () => {
+  const principal = (own: Grant[]): Principal => ({ ...openPrincipal, kind: "token", isSuperUser: false, grants: own });
+  const actions: Action[] = [
+    "topic.publish",
+    "topic.subscribe",
+    "item.read",
+    "item.write",
+    "cache.create",
+    "cache.delete",
+    "cache.flush",
+    "cache.list",
+    "token.create",
+  ];
+  const name = fc.constantFrom("", "a", "ab", "abc", "b");
+  const selector: fc.Arbitrary<Selector> = fc.oneof(
+    fc.constant({ all: true } as const),
+    name.map((value) => ({ name: value })),
+    name.map((value) => ({ prefix: value })),
+  );
+  const keySelector = selector.map((s): Selector => {
+    const encode = (value: string) => Buffer.from(value).toString("base64url");
+    if ("name" in s) return { name: encode(s.name) };
+    return "prefix" in s ? { prefix: encode(s.prefix) } : s;
+  });
+  const grant: fc.Arbitrary<Grant> = fc.oneof(
+    fc.record({
+      resource: fc.constant("topic" as const),
+      role: fc.constantFrom("publish-subscribe", "publish", "subscribe"),
+      cache: selector,
+      topic: selector,
+    }),
+    fc.record({
+      resource: fc.constant("cache" as const),
+      role: fc.constantFrom("read-write", "read", "write"),
+      cache: selector,
+      key: keySelector,
+    }),
+  );
+  const question = fc.record({ action: fc.constantFrom(...actions), cache: name, resource: name });
+  const ask = (who: Principal, { action, cache, resource }: { action: Action; cache: string; resource: string }) =>
+    isAllowed(who, action, cache, action.startsWith("item.") ? Buffer.from(resource) : resource);
+
+  it("denies everything without a grant, and allows a super user everything", () => {
+    fc.assert(
+      fc.property(question, (q) => {
+        expect(ask(principal([]), q)).toBe(false);
+        expect(ask(openPrincipal, q)).toBe(true);
+      }),
+    );
+  });
+
+  it("never allows less with one more grant, and gives the same answer when asked again", () => {
+    fc.assert(
+      fc.property(fc.array(grant, { maxLength: 4 }), grant, question, (own, more, q) => {
+        const one = principal(own);
+        const first = ask(one, q);
+        expect(ask(one, q)).toBe(first);
+        if (first) expect(ask(principal([...own, more]), q)).toBe(true);
+      }),
+    );
+  });
+
+  it("never lets a token make caches or tokens", () => {
+    fc.assert(
+      fc.property(fc.array(grant), name, (own, cache) => {
+        for (const action of ["cache.create", "cache.delete", "token.create"] as const) {
+          expect(ask(principal(own), { action, cache, resource: "" })).toBe(false);
+        }
+      }),
+    );
+  });
+
+  it("matches keys as bytes", () => {
+    const own = principal([
+      {
+        resource: "cache",
+        role: "read",
+        cache: { name: "c" },
+        key: { prefix: Buffer.from([0xff, 0x00]).toString("base64url") },
+      },
+    ]);
+    expect(isAllowed(own, "item.read", "c", Uint8Array.of(0xff, 0x00, 0x01))).toBe(true);
+    expect(isAllowed(own, "item.read", "c", Uint8Array.of(0xff, 0x01))).toBe(false);
+    expect(isAllowed(own, "item.write", "c", Uint8Array.of(0xff, 0x00))).toBe(false);
+    expect(() => authorize(own, "item.write", "c", Uint8Array.of(0xff, 0x00))).toThrow(
+      'may not do item.write on cache "c"',
+    );
+  });
+});

@@ -1,0 +1,90 @@
+import { Command } from "commander";
+import { registerCache } from "../../src/cli/commands/cache.ts";
+import type { CommandIo } from "../../src/cli/commands/io.ts";
+import { registerTopic } from "../../src/cli/commands/topic.ts";
+import { exitCodeOf, explain } from "../../src/cli/failure.ts";
+
+/** A client command that runs in this process. */
+export interface RunningCommand {
+  /** The exit code. */
+  readonly done: Promise<number>;
+  /** Resolves with the next line of that output that matches, past those already given. */
+  line(output: "stdout" | "stderr", pattern: RegExp): Promise<string>;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Ctrl-C. */
+  interrupt(): void;
+}
+
+/** Starts `todoku <args>` with pauses that take no time. */
+export function runCommand(
+  args: readonly string[],
+  env: CommandIo["env"] = {},
+  stdin: Uint8Array[] = [],
+): RunningCommand {
+  const texts = { stdout: "", stderr: "" };
+  const given = { stdout: 0, stderr: 0 };
+  let wake = () => {};
+  const listeners = new Set<() => void>();
+  const write = (output: "stdout" | "stderr") => (text: string) => {
+    texts[output] += text;
+    wake();
+  };
+  const io: CommandIo = {
+    ...{
+      env,
+      stdin: (async function* () {
+        yield* stdin;
+      })(),
+    },
+    stdout: { write: write("stdout") },
+    stderr: { write: write("stderr") },
+    onInterrupt(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    pause: async (_ms, signal) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      signal.throwIfAborted();
+    },
+  };
+  const program = new Command("todoku")
+    .exitOverride()
+    .configureOutput({ writeOut: write("stdout"), writeErr: write("stderr") });
+  registerTopic(program, io);
+  registerCache(program, io);
+  const done = program.parseAsync(args, { from: "user" }).then(
+    () => 0,
+    (error: unknown) => {
+      const text = explain(error);
+      if (text) write("stderr")(`${text}\n`);
+      return exitCodeOf(error);
+    },
+  );
+  return {
+    done,
+    get stdout() {
+      return texts.stdout;
+    },
+    get stderr() {
+      return texts.stderr;
+    },
+    async line(output, pattern) {
+      for (;;) {
+        const end = texts[output].indexOf("\n", given[output]);
+        if (end === -1) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        const line = texts[output].slice(given[output], end);
+        given[output] = end + 1;
+        if (pattern.test(line)) return line;
+      }
+    },
+    interrupt() {
+      for (const listener of listeners) listener();
+    },
+  };
+}
