@@ -99,8 +99,8 @@ class TopicService implements Topics {
     this.#queues = { disk: queue("disk"), memory: queue("memory") };
     caches.onChange((change) => this.#cacheChanged(change));
     engine.bus.listen((hint) => {
-      if (hint.kind === "topic-moved") void this.#refreshTopic(hint.key);
-      else void caches.refresh().catch(() => {}); // a hint may be lost: the tick each second comes anyway
+      const looked = hint.kind === "topic-moved" ? this.#refreshTopic(hint.key) : caches.refresh();
+      looked.catch(() => {}); // as if the hint were lost: the tick of each second comes anyway
     });
   }
 

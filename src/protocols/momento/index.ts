@@ -61,9 +61,11 @@ export function createMomentoDoor(options: MomentoOptions): MomentoDoor {
   ]);
   const grpc = new GrpcEnvelope({ methods, wheel, onInternalError });
   const web = new GrpcWebEnvelope({ methods, wheel, onInternalError });
-  const isPreflight = ({ method, url = "" }: IncomingMessage) => method === "OPTIONS" && /^\/\w+(\.\w+)+\/\w+$/.test(url);
+  const isPreflight = ({ method, url = "" }: IncomingMessage) =>
+    method === "OPTIONS" && /^\/\w+(\.\w+)+\/\w+$/.test(url);
   return {
-    accepts: (request) => (request.method === "POST" && isGrpcWeb(request.headers["content-type"])) || isPreflight(request),
+    accepts: (request) =>
+      (request.method === "POST" && isGrpcWeb(request.headers["content-type"])) || isPreflight(request),
     handle(request, response) {
       if (request.method === "OPTIONS") answerPreflight(request, response);
       else void web.serve(request, response);

@@ -1,0 +1,82 @@
+// What the envelope does with methods that the real ones are too quick for.
+import { createServer, type Http2Server } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { aSession, GrpcCall } from "../../../test/support/grpc.ts";
+import { TodokuError } from "../../domain/errors.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { TimerWheel } from "../../lib/timer-wheel.ts";
+import type { Method } from "./call.ts";
+import { encodeMessage } from "./errors.ts";
+import { GrpcEnvelope } from "./grpc.ts";
+import { parseTimeout } from "./timeout.ts";
+
+const internal: { path: string; cause: unknown }[] = [];
+const wheel = new TimerWheel(systemClock);
+const never = Promise.withResolvers<Uint8Array>();
+const methods = new Map<string, Method>([
+  ["/t.T/Never", { kind: "unary", handle: () => never.promise }],
+  ["/t.T/Throws", { kind: "unary", handle: async () => Promise.reject(new Error("secret detail")) }],
+  ["/t.T/Refuses", { kind: "unary", handle: () => Promise.reject(new TodokuError("not_found", "50 % 届かない\n")) }],
+  ["/t.T/StreamThrows", { kind: "stream", handle: async () => Promise.reject(new Error("secret detail")) }],
+]);
+const envelope = new GrpcEnvelope({
+  methods,
+  wheel,
+  onInternalError: (error, path) => internal.push({ path, cause: error.cause }),
+});
+
+let server: Http2Server;
+let port: number;
+beforeAll(async () => {
+  wheel.start();
+  server = createServer();
+  server.on("stream", (stream, headers) => envelope.serve(stream, headers));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  port = (server.address() as AddressInfo).port;
+});
+afterAll(() => {
+  wheel.stop();
+  server.close();
+});
+
+it("ends a call at its deadline, and an answer after that harms nobody", async () => {
+  const session = aSession(port);
+  const { ended } = new GrpcCall(session, "/t.T/Never", new Uint8Array(), { "grpc-timeout": "50m" });
+  expect(await ended).toMatchObject({ status: 4 });
+  never.resolve(new Uint8Array());
+  expect((await new GrpcCall(session, "/t.T/Never", new Uint8Array()).ended).status).toBe(0);
+  session.destroy();
+});
+
+it("never sends the text of an error that is not ours, and reports its cause", async () => {
+  const session = aSession(port);
+  for (const path of ["/t.T/Throws", "/t.T/StreamThrows"]) {
+    const end = await new GrpcCall(session, path, new Uint8Array()).ended;
+    expect(end).toMatchObject({ status: 13, message: "internal error" });
+  }
+  expect(internal.map(({ path, cause }) => [path, (cause as Error).message])).toEqual([
+    ["/t.T/Throws", "secret detail"],
+    ["/t.T/StreamThrows", "secret detail"],
+  ]);
+  session.destroy();
+});
+
+it("sends any text in the trailers, and says what was not found when it is no cache", async () => {
+  const session = aSession(port);
+  const end = await new GrpcCall(session, "/t.T/Refuses", new Uint8Array()).ended;
+  expect(end).toEqual({ status: 5, message: "50 % 届かない\n", err: "item_not_found" });
+  session.destroy();
+});
+
+it("percent-encodes messages so that they can be read back", () => {
+  expect(encodeMessage("a%b\r\nc")).toBe("a%25b%0D%0Ac");
+  expect(decodeURIComponent(encodeMessage('cache "届く" % \u0000'))).toBe('cache "届く" % \u0000');
+});
+
+it("reads timeouts in every unit, and takes a malformed one for none", () => {
+  expect(["1H", "2M", "3S", "4999m", "5000u", "1n"].map(parseTimeout)).toEqual([
+    3_600_000, 120_000, 3000, 4999, 5, 1e-6,
+  ]);
+  expect(["", "5", "m", "123456789S", "-1S", "1.5S", undefined].map(parseTimeout)).toEqual(Array(7).fill(undefined));
+});
