@@ -21,7 +21,7 @@ export type ErrorCode = (typeof errorCodes)[number];
  */
 export class TodokuError extends Error {
   readonly code: ErrorCode;
-  /** What is limited or missing, in one word, where a protocol tells it apart: `cache`, `message_size`, `item_size`, `subscriptions`. */
+  /** What is limited or missing, in one word, where a protocol tells it apart: `cache`, `message_size`, `request_size`, `item_size`. */
   readonly subject: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; subject?: string } = {}) {

@@ -92,7 +92,7 @@ async function serve(
   upkeep.start();
 
   let endpoint = config.publicEndpoint ?? "";
-  let isReady = false;
+  let phase: "starting" | "ready" | "draining" = "starting";
   const domain = { auth, tokens, caches, items, topics, clock, wheel, messageMaxBytes };
   const momento = createMomentoDoor({
     ...domain,
@@ -103,7 +103,8 @@ async function serve(
   const http = createHttpDoor({
     ...domain,
     health: engine.health,
-    isReady: () => isReady,
+    isReady: () => phase === "ready",
+    isDraining: () => phase === "draining",
     metrics: () => metrics(),
     version,
     log,
@@ -126,7 +127,7 @@ async function serve(
 
   const port = await listener.listen(config.port, config.host);
   endpoint ||= `${localName(config.host)}:${port}`;
-  isReady = true;
+  phase = "ready";
   return {
     port,
     url: `http://${localName(config.host)}:${port}`,
@@ -134,7 +135,7 @@ async function serve(
     devKey,
     failed,
     async close() {
-      isReady = false;
+      phase = "draining";
       topics.closeAll(new TodokuError("unavailable", "the server is stopping; reconnect"));
       momento.close();
       http.close();

@@ -8,7 +8,7 @@ import {
 import pubsub from "@gomomento/generated-types/dist/cachepubsub.js";
 
 const { cache_client } = pubsub;
-export const { _PublishRequest, _SubscriptionItem, _SubscriptionRequest, _TopicValue } = cache_client.pubsub;
+const { _PublishRequest, _SubscriptionItem, _SubscriptionRequest, _TopicValue } = cache_client.pubsub;
 type SubscriptionItem = InstanceType<typeof _SubscriptionItem>;
 
 /** How a call ended. */

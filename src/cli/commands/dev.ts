@@ -47,7 +47,7 @@ async function runDev(flags: ConfigInput): Promise<void> {
 }
 
 /** What to paste, for each kind of client. */
-export function greeting({ url, port, dataDir, devKey }: RunningServer): string {
+function greeting({ url, port, dataDir, devKey }: RunningServer): string {
   const host = new URL(url).hostname;
   const key = devKey === undefined ? undefined : wrapCredential(`${host}:${port}`, devKey);
   const nodeEndpoints = `cacheEndpoint: "${host}:${port}", controlEndpoint: "${host}:${port}", tokenEndpoint: "${host}:${port}"`;

@@ -49,6 +49,7 @@ function checkAttributes(attributes: Attributes): void {
     throw new TodokuError(
       "limit_exceeded",
       `request limit: the attributes have ${bytes} bytes; must be <= ${limits.attributesMaxBytes}`,
+      { subject: "message_size" },
     );
   }
 }

@@ -36,10 +36,10 @@ export interface StreamCall extends Call {
 }
 
 /** Answers with one message, or throws a TodokuError. */
-export type UnaryHandler = (call: Call) => Uint8Array | Promise<Uint8Array>;
+type UnaryHandler = (call: Call) => Uint8Array | Promise<Uint8Array>;
 
 /** Answers on the call itself; what it throws before `open` becomes the call's error. */
-export type StreamHandler = (call: StreamCall) => Promise<void>;
+type StreamHandler = (call: StreamCall) => Promise<void>;
 
 /** What a path like `/cache_client.Scs/Get` leads to. */
 export type Method =
