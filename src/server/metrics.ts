@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { EngineHealth } from "../domain/engine.ts";
 import type { TopicStats, Topics } from "../domain/topics/topics.ts";
 import type { EmbeddedStats } from "../engines/embedded/index.ts";
@@ -12,50 +12,91 @@ export interface MetricSources {
   readonly engine: () => EmbeddedStats;
 }
 
-const topicMetrics: Record<keyof TopicStats, string> = {
-  published: "Items committed since the start",
-  delivered: "Items handed to subscribers since the start",
-  topics: "Topics that are followed now",
-  subscriptions: "Live subscriptions now",
-};
-
-const engineMetrics: Record<keyof EmbeddedStats, [name: string, help: string]> = {
-  commits: ["todoku_storage_commits", "Commits since the start"],
-  operations: ["todoku_storage_operations", "Operations committed since the start"],
-  lastCommitMs: ["todoku_storage_last_commit_milliseconds", "How long the last commit took"],
-  pendingItems: ["todoku_storage_pending_operations", "Operations waiting for a commit"],
-  pendingBytes: ["todoku_storage_pending_bytes", "Bytes waiting for a commit"],
-  walBytes: ["todoku_storage_wal_bytes", "Size of the write-ahead log"],
-  cachedItemBytes: ["todoku_storage_cached_item_bytes", "Bytes of disk items that lie in memory"],
-  memoryItemEvictions: ["todoku_memory_item_evictions", "Items of memory caches evicted for room since the start"],
-};
+/** One metric: its name by Prometheus's rules (`_total` for what only grows, base units), and how it is read. */
+interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly string[];
+  read(set: (value: number, labels?: Record<string, string>) => void): void;
+}
 
 export function createMetrics(sources: MetricSources): () => Promise<{ contentType: string; text: string }> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const gauge = (name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void) =>
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
+  for (const metric of [...topicMetrics(sources), ...engineMetrics(sources), ...serverMetrics(sources)]) {
+    register(registry, metric);
+  }
+  return async () => ({ contentType: registry.contentType, text: await registry.metrics() });
+}
+
+function register(registry: Registry, { name, help, labels = [], read }: Metric): void {
+  const options = { name, help, labelNames: [...labels], registers: [registry] };
+  if (name.endsWith("_total")) {
+    new Counter({
+      ...options,
       collect() {
-        collect(this);
+        this.reset();
+        read((value, of = {}) => this.inc(of, value));
       },
     });
-  for (const [key, help] of Object.entries(topicMetrics)) {
-    gauge(`todoku_topics_${key}`, help, ["environment"], (metric) => {
-      for (const [environment, stats] of sources.topics.stats())
-        metric.set({ environment }, stats[key as keyof TopicStats]);
-    });
+    return;
   }
-  for (const [key, [name, help]] of Object.entries(engineMetrics)) {
-    gauge(name, help, [], (metric) => metric.set(sources.engine()[key as keyof EmbeddedStats]));
-  }
-  gauge("todoku_connections", "Open TCP connections", [], (metric) => metric.set(sources.listener.connections()));
-  gauge("todoku_engine_status", "1 for the state the engine is in: open, refusing or failed", ["status"], (metric) => {
-    for (const status of ["open", "refusing", "failed"])
-      metric.set({ status }, status === sources.health().status ? 1 : 0);
+  new Gauge({
+    ...options,
+    collect() {
+      this.reset();
+      read((value, of = {}) => this.set(of, value));
+    },
   });
-  return async () => ({ contentType: registry.contentType, text: await registry.metrics() });
+}
+
+function topicMetrics({ topics }: MetricSources): Metric[] {
+  const metric = (key: keyof TopicStats, name: string, help: string): Metric => ({
+    name,
+    help,
+    labels: ["environment"],
+    read(set) {
+      for (const [environment, stats] of topics.stats()) set(stats[key], { environment });
+    },
+  });
+  return [
+    metric("published", "todoku_topic_items_published_total", "Items committed since the start"),
+    metric(
+      "delivered",
+      "todoku_topic_items_delivered_total",
+      "Items times the subscribers their topic had when they came",
+    ),
+    metric("topics", "todoku_topics_followed", "Topics that are followed now"),
+    metric("subscriptions", "todoku_topic_subscriptions", "Live subscriptions now"),
+  ];
+}
+
+function engineMetrics({ engine, health }: MetricSources): Metric[] {
+  const metric = (name: string, help: string, value: (stats: EmbeddedStats) => number): Metric => ({
+    name: `todoku_storage_${name}`,
+    help,
+    read: (set) => set(value(engine())),
+  });
+  return [
+    metric("commits_total", "Commits since the start", (stats) => stats.commits),
+    metric("operations_total", "Operations committed since the start", (stats) => stats.operations),
+    metric("last_commit_seconds", "How long the last commit took", (stats) => stats.lastCommitMs / 1000),
+    metric("pending_operations", "Operations waiting for a commit", (stats) => stats.pendingItems),
+    metric("pending_bytes", "Bytes waiting for a commit", (stats) => stats.pendingBytes),
+    metric("wal_bytes", "Size of the write-ahead log", (stats) => stats.walBytes),
+    metric("cached_item_bytes", "Bytes of disk items that lie in memory", (stats) => stats.cachedItemBytes),
+    metric("memory_evictions_total", "Items of memory caches evicted for room", (stats) => stats.memoryItemEvictions),
+    {
+      name: "todoku_storage_state",
+      help: "1 for the state the storage is in: open, refusing or failed",
+      labels: ["state"],
+      read(set) {
+        for (const state of ["open", "refusing", "failed"]) set(state === health().status ? 1 : 0, { state });
+      },
+    },
+  ];
+}
+
+function serverMetrics({ listener }: MetricSources): Metric[] {
+  return [{ name: "todoku_connections", help: "Open TCP connections", read: (set) => set(listener.connections()) }];
 }

@@ -135,11 +135,11 @@ describe("streams", () => {
     const session = aSession(server.port);
     const calls = Array.from({ length: 20 }, () => subscribeByHand(session, "c", "leave"));
     for (const call of calls) await call.until(() => call.messages.length > 0);
-    expect(await metric("todoku_topics_subscriptions")).toBe(20);
+    expect(await metric("todoku_topic_subscriptions")).toBe(20);
     for (const call of calls.slice(0, 10)) call.stream.close(constants.NGHTTP2_CANCEL);
-    await expect.poll(() => metric("todoku_topics_subscriptions")).toBe(10);
+    await expect.poll(() => metric("todoku_topic_subscriptions")).toBe(10);
     session.destroy();
-    await expect.poll(() => metric("todoku_topics_subscriptions")).toBe(0);
+    await expect.poll(() => metric("todoku_topic_subscriptions")).toBe(0);
   });
 
   it("beat at once and each second", async () => {
