@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { compiler } from "./loader.ts";
 import { type Comparison, type Question, show } from "./questions.ts";
-import { judge, type Round, spreadOf, typical } from "./rounds.ts";
+import { cpuSpreadOf, judge, type Round, type Spread, spreadOf, typical } from "./rounds.ts";
 
 /** A question with its answer. */
 export interface Answer {
@@ -28,7 +28,7 @@ export function table(answers: readonly Answer[]): string {
   const rows = answers.flatMap(({ question, rounds }) =>
     question.comparisons.map((comparison) => row(question, comparison, rounds)),
   );
-  const cells = [["question", "ours", "peer", "median [min..max]", "target", "verdict"], ...rows];
+  const cells = [["question", "ours", "peer", "median [min..max]", "by CPU", "target", "verdict"], ...rows];
   const widths = (cells[0] as string[]).map((_, column) =>
     Math.max(...cells.map((line) => (line[column] ?? "").length)),
   );
@@ -38,14 +38,17 @@ export function table(answers: readonly Answer[]): string {
 }
 
 function row(question: Question, { ours, peer, target }: Comparison, rounds: readonly Round[]): string[] {
-  const spread = spreadOf(rounds, { ours, peer, target });
-  const unit = target.kind === "ratio" ? "x" : " ms";
   const isRatio = target.kind === "ratio";
+  const unit = isRatio ? "x" : " ms";
+  const showSpread = ({ median, min, max }: Spread) =>
+    `${median.toFixed(2)}${unit} [${min.toFixed(2)}..${max.toFixed(2)}]`;
+  const spread = spreadOf(rounds, { ours, peer, target });
   return [
     isRatio ? question.title : `${question.title}: ${target.percentile.slice(0, 3)}`,
     `${ours} ${show(typical(rounds, ours, target), target)}`,
     `${peer} ${show(typical(rounds, peer, target), target)}`,
-    `${spread.median.toFixed(2)}${unit} [${spread.min.toFixed(2)}..${spread.max.toFixed(2)}]`,
+    showSpread(spread),
+    isRatio ? showSpread(cpuSpreadOf(rounds, { ours, peer, target })) : "",
     isRatio ? `>= ${target.atLeast}x` : `< ${target.belowMs} ms`,
     judge(spread, target),
   ];

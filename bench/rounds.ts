@@ -49,9 +49,20 @@ function describe(measured: Measurement): string {
 }
 
 /** What is judged, over all rounds: the ratio to the peer in the same round, or our own milliseconds. */
-export function spreadOf(rounds: readonly Round[], { ours, peer, target }: Comparison): Spread {
+export function spreadOf(rounds: readonly Round[], comparison: Comparison): Spread {
+  return spread(rounds, comparison, (ours, peer) => figureOf(ours, peer, comparison.target));
+}
+
+/** The peer's CPU for one delivery or call, over ours: how the rates would compare if nothing else used the machine. */
+export function cpuSpreadOf(rounds: readonly Round[], comparison: Comparison): Spread {
+  return spread(rounds, comparison, (ours, peer) => peer.serverCpuUs / ours.serverCpuUs);
+}
+
+type Figure = (ours: Measurement, peer: Measurement) => number;
+
+function spread(rounds: readonly Round[], { ours, peer }: Comparison, figure: Figure): Spread {
   const figures = rounds
-    .map((round) => figureOf(round.get(ours) as Measurement, round.get(peer) as Measurement, target))
+    .map((round) => figure(round.get(ours) as Measurement, round.get(peer) as Measurement))
     .sort((a, b) => a - b);
   return { median: middleOf(figures), min: figures[0] as number, max: figures.at(-1) as number };
 }

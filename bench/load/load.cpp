@@ -159,6 +159,7 @@ class FanOut : public Load {
     checkProgress();
   }
 
+  // A message says when it was really sent: if this process was held up, that is no delay of the server's.
   void turnAtRate() {
     while (nowNs() >= nextNs_) {
       send();

@@ -24,6 +24,8 @@ export interface Caches {
   known(environment: string, name: string): Cache | undefined;
   /** @throws TodokuError `not_found`. */
   get(environment: string, name: string): Promise<Cache>;
+  /** The incarnation that is there once a deletion or flush that is under way has ended; undefined when there is none. */
+  current(environment: string, name: string): Promise<Cache | undefined>;
   /** @throws TodokuError `already_exists`, `invalid_argument`, `limit_exceeded`, `permission_denied`. */
   create(principal: Principal, name: string, durability?: Durability): Promise<Cache>;
   /** @throws TodokuError `not_found`, `permission_denied`. */
@@ -44,6 +46,8 @@ export function createCaches(
   const { records } = engine;
   const environments = new Map<string, Map<string, Cache>>();
   const listeners: ((change: CacheChange) => void)[] = [];
+  /** Deletions and flushes under way, by environment and name. */
+  const changing = new Map<string, Promise<void>>();
 
   const known = (environment: string, name: string) => environments.get(environment)?.get(name);
 
@@ -85,6 +89,34 @@ export function createCaches(
     throw new TodokuError("not_found", `cache "${name}" does not exist`, { subject: "cache" });
   }
 
+  async function current(environment: string, name: string): Promise<Cache | undefined> {
+    await changing.get(`${environment}/${name}`)?.catch(() => {}); // whoever asked for the change was told
+    if (engine.isSingleNode) return known(environment, name);
+    const record = await records.read({ kind: recordKind, environment, name });
+    apply(environment, name, record && toCache(record));
+    return known(environment, name);
+  }
+
+  async function change(
+    principal: Principal,
+    name: string,
+    work: (cache: Cache) => Promise<Cache | undefined>,
+  ): Promise<void> {
+    const { environment } = principal;
+    const cache = await get(environment, name);
+    const done = work(cache).then((now) => {
+      if (now || known(environment, name)?.cacheId === cache.cacheId) apply(environment, name, now);
+      changed(environment, name);
+    });
+    const key = `${environment}/${name}`;
+    changing.set(key, done);
+    try {
+      await done;
+    } finally {
+      if (changing.get(key) === done) changing.delete(key);
+    }
+  }
+
   async function refresh(): Promise<void> {
     const stored = (await records.list(recordKind)).map(toCache);
     const alive = new Set(stored.map((cache) => `${cache.environment}/${cache.cache}`));
@@ -99,6 +131,7 @@ export function createCaches(
     refresh,
     known,
     get,
+    current,
     async create(principal, name, durability = options.defaultDurability) {
       authorize(principal, "cache.create", name);
       checkName("cache", name);
@@ -120,22 +153,26 @@ export function createCaches(
       changed(environment, name);
       return toCache(record);
     },
+    // The parts of a change are asked for in one turn of the loop, so that the embedded engine commits them together.
     async delete(principal, name) {
       authorize(principal, "cache.delete", name);
-      const { environment } = principal;
-      const cache = await get(environment, name);
-      // In one turn of the loop, so that the embedded engine commits them together.
-      await Promise.all([records.remove({ kind: recordKind, environment, name }), forgetStored(cache)]);
-      if (known(environment, name)?.cacheId === cache.cacheId) apply(environment, name, undefined);
-      changed(environment, name);
+      await change(principal, name, async (cache) => {
+        await Promise.all([
+          records.remove({ kind: recordKind, environment: cache.environment, name }),
+          forgetStored(cache),
+        ]);
+        return undefined;
+      });
     },
     async flush(principal, name) {
       authorize(principal, "cache.flush", name);
-      const { environment } = principal;
-      const was = await get(environment, name);
-      const [record] = await Promise.all([records.renew({ kind: recordKind, environment, name }), forgetStored(was)]);
-      apply(environment, name, toCache(record));
-      changed(environment, name);
+      await change(principal, name, async (cache) => {
+        const [record] = await Promise.all([
+          records.renew({ kind: recordKind, environment: cache.environment, name }),
+          forgetStored(cache),
+        ]);
+        return toCache(record);
+      });
     },
     list(principal) {
       const caches = [...(environments.get(principal.environment)?.values() ?? [])];

@@ -3,6 +3,7 @@ import type { Principal } from "../auth/principal.ts";
 import type { Engine } from "../engine.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
+import type { Cache } from "./cache.ts";
 import type { Caches } from "./caches.ts";
 
 /** The scalar items of a cache: get, set, delete. */
@@ -15,12 +16,26 @@ export interface Items {
 }
 
 export function createItems(engine: Engine, caches: Caches, wallMs: () => number): Items {
+  /** Does `work` on the cache, and once more when the cache was flushed meanwhile: then it belongs to the new incarnation. */
+  async function inCache<T>(principal: Principal, name: string, work: (cache: Cache) => Promise<T>): Promise<T> {
+    const { environment } = principal;
+    const cache = caches.known(environment, name) ?? (await caches.get(environment, name));
+    try {
+      return await work(cache);
+    } catch (error) {
+      if (!(error instanceof TodokuError) || error.code !== "not_found") throw error;
+      const now = await caches.current(environment, name);
+      if (!now || now.cacheId === cache.cacheId) throw error;
+      return work(now);
+    }
+  }
+
   return {
     async get(principal, name, key) {
       authorize(principal, "item.read", name, key);
       checkKey(key);
-      const cache = caches.known(principal.environment, name) ?? (await caches.get(principal.environment, name));
-      return (await engine.items[cache.durability].get(cache, key, wallMs()))?.value;
+      const item = await inCache(principal, name, (cache) => engine.items[cache.durability].get(cache, key, wallMs()));
+      return item?.value;
     },
     async set(principal, name, key, value, ttlMs) {
       authorize(principal, "item.write", name, key);
@@ -35,14 +50,13 @@ export function createItems(engine: Engine, caches: Caches, wallMs: () => number
       if (!Number.isSafeInteger(ttlMs) || ttlMs < 1 || ttlMs > limits.itemTtlMaxMs) {
         throw new TodokuError("invalid_argument", `ttlMs ${ttlMs} must be >= 1 and <= ${limits.itemTtlMaxMs}`);
       }
-      const cache = caches.known(principal.environment, name) ?? (await caches.get(principal.environment, name));
-      await engine.items[cache.durability].set(cache, key, { value, expiresAtMs: wallMs() + ttlMs });
+      const item = { value, expiresAtMs: wallMs() + ttlMs };
+      await inCache(principal, name, (cache) => engine.items[cache.durability].set(cache, key, item));
     },
     async delete(principal, name, key) {
       authorize(principal, "item.write", name, key);
       checkKey(key);
-      const cache = caches.known(principal.environment, name) ?? (await caches.get(principal.environment, name));
-      await engine.items[cache.durability].delete(cache, key);
+      await inCache(principal, name, (cache) => engine.items[cache.durability].delete(cache, key));
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Principal } from "../auth/principal.ts";
 import type { Cache, Durability } from "../cache/cache.ts";
 import type { CacheChange, Caches } from "../cache/caches.ts";
 import type { Engine } from "../engine.ts";
-import { TodokuError } from "../errors.ts";
+import { TodokuError, toTodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { checkName } from "../names.ts";
 import { AppendQueue, type PendingAppend } from "./append-queue.ts";
@@ -167,24 +167,21 @@ class TopicService implements Topics {
   }
 
   #acknowledge(append: PendingAppend, result: AppendResult): void {
-    if (!(result instanceof TodokuError)) {
-      append.resolve(result);
-      return;
-    }
-    const { cache } = append.item.key;
-    const now = this.#options.caches.known(cache.environment, cache.cache);
-    if (result.code !== "not_found" || !now || now.cacheId === cache.cacheId) {
-      append.reject(result);
-      return;
-    }
-    // The cache was flushed while the message was on its way: it belongs to the new incarnation.
+    if (!(result instanceof TodokuError)) append.resolve(result);
+    else if (result.code !== "not_found") append.reject(result);
+    else void this.#sendToNewIncarnation(append, result);
+  }
+
+  /** The cache may have been flushed while the message was on its way: then it belongs to the new incarnation. */
+  async #sendToNewIncarnation(append: PendingAppend, refused: TodokuError): Promise<void> {
+    const { key } = append.item;
+    const { environment, cache: name, cacheId } = key.cache;
     try {
-      this.#queues[now.durability].push({
-        ...append,
-        item: { ...append.item, key: { ...append.item.key, cache: now } },
-      });
+      const now = await this.#options.caches.current(environment, name);
+      if (!now || now.cacheId === cacheId) throw refused;
+      this.#queues[now.durability].push({ ...append, item: { ...append.item, key: { ...key, cache: now } } });
     } catch (error) {
-      append.reject(error as TodokuError);
+      append.reject(toTodokuError(error));
     }
   }
 

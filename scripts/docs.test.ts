@@ -1,0 +1,213 @@
+// The docs against the code: what a page lists is what there is, links lead somewhere, and the scripts of the Node guide run.
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { status as grpcStatusNames } from "@grpc/grpc-js";
+import { Command } from "commander";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { registerDev } from "../src/cli/commands/dev.ts";
+import { configSchema } from "../src/config/schema.ts";
+import { wrapCredential } from "../src/domain/auth/credential.ts";
+import { errorCodes } from "../src/domain/errors.ts";
+import { limits } from "../src/domain/limits.ts";
+import { grpcStatus } from "../src/protocols/momento/errors.ts";
+import { aSession, GrpcCall } from "../test/support/grpc.ts";
+import { aServer } from "../test/support/server.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const pages = [
+  "README.md",
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => join("docs", path)),
+];
+
+/** Rows of all tables below `heading` (to the next one of its level) whose first cell is code; that cell without its backticks. */
+function rows(path: string, heading?: string): string[][] {
+  const text = heading === undefined ? read(path) : (read(path).split(`\n${heading}\n`)[1] ?? "").split("\n## ")[0];
+  return [...(text ?? "").matchAll(/^\| `[^|]*\|.*$/gm)].map(([line]) => {
+    const [name = "", ...cells] = line.split("|").slice(1, -1);
+    return [name.trim().replaceAll("`", ""), ...cells.map((cell) => cell.trim())];
+  });
+}
+
+/** Blocks of one language, in order; fences and what stands before and after them left out. */
+function blocks(markdown: string, language: string): string[] {
+  return [...markdown.matchAll(/^```(\w*)\n(.*?)^```$/gms)].flatMap(([, found, text]) =>
+    found === language ? [text as string] : [],
+  );
+}
+
+/** Anchors as GitHub makes them. */
+function anchors(markdown: string): string[] {
+  const prose = markdown.replace(/^```.*?^```$/gms, "");
+  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+describe("links", () => {
+  it.each(pages)("of %s lead somewhere", (page) => {
+    const prose = read(page).replace(/^```.*?^```$/gms, "");
+    const broken = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, link = ""]) => {
+      if (/^https?:/.test(link)) return [];
+      const [file = "", anchor] = link.split("#");
+      const target = file === "" ? join(root, page) : resolve(root, dirname(page), file);
+      if (relative(root, target).startsWith("..") || !existsSync(target)) return [link];
+      return anchor === undefined || anchors(readFileSync(target, "utf8")).includes(anchor) ? [] : [link];
+    });
+    expect(broken).toEqual([]);
+  });
+});
+
+describe("docs/design/dependencies.md", () => {
+  const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<string, Record<string, string>>;
+
+  it.each([
+    ["## At run time", dependencies],
+    ["## For development and tests", devDependencies],
+  ])("names under %j exactly what package.json has, with a reason", (heading, wanted = {}) => {
+    const listed = rows("docs/design/dependencies.md", heading);
+    expect(listed.map(([name]) => name).toSorted()).toEqual(Object.keys(wanted).toSorted());
+    for (const [name, , reason = ""] of listed) expect(reason.length, name).toBeGreaterThan(10);
+  });
+
+  it("gives each licence as its package does", () => {
+    const wrong = rows("docs/design/dependencies.md").filter(
+      ([name, licence]) => JSON.parse(read(`node_modules/${name}/package.json`)).license !== licence,
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe("docs/reference", () => {
+  it("limits.md has every limit, in order, with its value", () => {
+    const flatten = (group: object, prefix = ""): [string, number][] =>
+      Object.entries(group).flatMap(([name, value]) =>
+        typeof value === "number" ? [[prefix + name, value]] : flatten(value, `${prefix}${name}.`),
+      );
+    const listed = rows("docs/reference/limits.md").map(([name, value = ""]) => [
+      name,
+      Number(value.replaceAll(",", "")),
+    ]);
+    expect(listed).toEqual(flatten(limits));
+  });
+
+  it("config.md has every field, with its flag, default and sentence", () => {
+    const program = new Command();
+    registerDev(program);
+    const options = program.commands[0]?.options ?? [];
+    const defaults: Record<string, unknown> = configSchema.parse({});
+    const wanted = Object.entries(configSchema.shape).map(([name, { description }]) => {
+      const flag = options.find((option) => option.description === description)?.long;
+      return [
+        name,
+        `\`${flag}\``,
+        name in defaults ? `\`${JSON.stringify(defaults[name])}\`` : "none",
+        description as string,
+      ];
+    });
+    expect(rows("docs/reference/config.md")).toEqual(wanted);
+    expect(options).toHaveLength(wanted.length);
+  });
+
+  it("errors.md has the gRPC status of each code", () => {
+    const listed = rows("docs/reference/errors.md").map(([code, , status]) => [code, status]);
+    expect(listed).toEqual(
+      errorCodes.map((code) => [code, `${grpcStatus[code]} ${grpcStatusNames[grpcStatus[code]]}`]),
+    );
+  });
+
+  it("momento.md says of each code what the SDK makes of it", () => {
+    expect(rows("docs/reference/momento.md", "## Errors").map(([code]) => code)).toEqual(errorCodes);
+  });
+});
+
+describe("a started server", () => {
+  let server: Awaited<ReturnType<typeof aServer>>;
+  let keyed: Awaited<ReturnType<typeof aServer>>;
+
+  beforeAll(async () => {
+    server = await aServer();
+    keyed = await aServer({ devKey: true });
+  });
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+    await keyed?.[Symbol.asyncDispose]();
+  });
+
+  it("has exactly the metrics of docs/reference/metrics.md", async () => {
+    const post = (path: string, body: object) =>
+      fetch(server.url + path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    await post("/v1/caches", { name: "metrics" });
+    expect((await post("/v1/topics/metrics/t", { text: "x" })).status).toBe(200);
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const wanted = [...text.matchAll(/^# HELP (todoku_\w+) (.*)$/gm)].map(([, name, help = ""]) => {
+      const type = new RegExp(`^# TYPE ${name} (\\w+)$`, "m").exec(text)?.[1];
+      const sample = new RegExp(`^${name}(?:\\{(\\w+)=.*\\})? `, "m").exec(text);
+      expect(sample, name).not.toBeNull();
+      return [name, type, sample?.[1] === undefined ? "" : `\`${sample[1]}\``, help];
+    });
+    expect(rows("docs/reference/metrics.md")).toEqual(wanted);
+  });
+
+  it("serves the calls that docs/reference/momento.md says it serves, and no others of proto/", async () => {
+    const calls = readdirSync(join(root, "proto")).flatMap((file) => {
+      const proto = read(join("proto", file));
+      const service = /^service (\w+)/m.exec(proto)?.[1];
+      const name = /^package ([\w.]+);/m.exec(proto)?.[1];
+      return [...proto.matchAll(/^ {2}rpc (\w+)/gm)].map(([, rpc]) => `${name}.${service}/${rpc}`);
+    });
+    const listed = rows("docs/reference/momento.md", "## Calls");
+    expect(listed.map(([call]) => call).toSorted()).toEqual(calls.toSorted());
+    using session = aSession(server.port);
+    const isServed = (call: string) =>
+      new GrpcCall(session, `/${call}`, new Uint8Array()).ended.then(
+        ({ status }) => status !== grpcStatusNames.UNIMPLEMENTED,
+      );
+    for (const [call = "", says = ""] of listed) expect(await isServed(call), call).toBe(says.startsWith("served"));
+  });
+
+  describe("runs the complete scripts of docs/guides/momento-node.md:", () => {
+    const guide = read("docs/guides/momento-node.md");
+    const scripts = blocks(guide, "js").filter((text) => /^\/\/ [\w-]+\.mjs\n/.test(text));
+    const outputs = blocks(guide, "text");
+    const named = scripts.map((text, i) => ({ name: /^\/\/ (.*)\n/.exec(text)?.[1] ?? "", text, output: outputs[i] }));
+
+    it("each says what it prints", () => {
+      expect(scripts.length).toBeGreaterThanOrEqual(4);
+      expect(outputs).toHaveLength(scripts.length);
+    });
+
+    it.each(named)("$name", async ({ name, text, output }) => {
+      const wantsKey = text.includes("TODOKU_API_KEY");
+      const { port, devKey = "" } = wantsKey ? keyed : server;
+      expect(text).toContain("8080");
+      // Inside node_modules, so that the imports of the script are found, and git does not see it.
+      const folder = join(root, "node_modules/.cache/todoku-docs");
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, name), text.replaceAll("8080", String(port)));
+      const env = { ...process.env, TODOKU_API_KEY: wantsKey ? wrapCredential(`127.0.0.1:${port}`, devKey) : "" };
+      expect(await runScript(join(folder, name), env)).toEqual({ code: 0, stdout: output, stderr: "" });
+    });
+  });
+});
+
+function runScript(path: string, env: NodeJS.ProcessEnv) {
+  const child = spawn(process.execPath, [path], { stdio: ["ignore", "pipe", "pipe"], env, timeout: 15_000 });
+  const printed = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    child[stream].on("data", (chunk) => {
+      printed[stream] += chunk;
+    });
+  }
+  return new Promise((done) => child.once("close", (code) => done({ code, ...printed })));
+}
