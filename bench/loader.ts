@@ -5,6 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { onCore } from "./pin.ts";
 import type { Server } from "./servers.ts";
 
 /** What one run of the load measured. */
@@ -69,7 +70,7 @@ export async function runLoad(binary: string, server: Server, shape: LoadShape, 
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const timeout = (seconds + 20) * 1000;
-  const { stdout } = await promisify(execFile)("taskset", ["-c", "1", binary, ...args], { timeout });
+  const { stdout } = await promisify(execFile)(...onCore(1, binary, args), { timeout });
   const measured = JSON.parse(stdout) as Measurement;
   if (measured.lost !== 0) throw new Error(`${measured.lost} messages were lost`);
   return measured;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { onCore } from "./pin.ts";
 
 /** Who is measured: Todoku by the durability of its cache, and the peers beside it. */
 export type ServerName = "todoku-memory" | "todoku-disk" | "h2hand" | "grpc-js";
@@ -63,8 +64,8 @@ export async function startServer(name: ServerName): Promise<Server> {
 }
 
 async function launch(url: string, args: readonly string[], calls: Calls, clear = () => {}): Promise<Server> {
-  const command = ["-c", "0", process.execPath, fileURLToPath(url), ...args];
-  const child = spawn("taskset", command, { stdio: ["ignore", "pipe", "inherit"] });
+  const [command, commandArgs] = onCore(0, process.execPath, [fileURLToPath(url), ...args]);
+  const child = spawn(command, commandArgs, { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const kill = () => child.kill("SIGKILL"); // a bench that was interrupted leaves nothing running
   process.once("exit", kill);
