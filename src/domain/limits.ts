@@ -55,9 +55,13 @@ export const limits = {
   credentialMaxBytes: 16 * kib,
   verifiedCredentials: 100_000,
   decisionsPerPrincipal: 10_000,
+  /** How often an open stream looks at the wall clock for its token's expiry, which it also does at that moment: a clock that is set forward. */
+  expiryCheckMs: 10 * secondMs,
 
   /** A connection that has not sent its first bytes, or an HTTP/1.1 head, by then is closed (slow loris). */
   firstBytesMs: 10 * secondMs,
+  /** A request must be whole by then. */
+  requestMs: 60 * secondMs,
   /** gRPC: the SDKs set 10,486,000 bytes for both directions (Momento 1.1). */
   grpcMessageMaxBytes: 10_486_000,
   http: { headersMaxBytes: 16 * kib, jsonBodyMaxBytes: mib, keepAliveMs: 75 * secondMs },
@@ -81,6 +85,8 @@ export const limits = {
     streamSendBufferBytes: 256 * kib,
     /** The same for all streams of a session. */
     sessionSendBufferBytes: 16 * mib,
+    /** Unfinished gRPC requests of a session together: 25 of the greatest. They are held before a credential is looked at. */
+    sessionRequestBytes: 256 * mib,
     /** Flow-control window we grant for requests. */
     initialWindowBytes: mib,
   },

@@ -110,9 +110,11 @@ function createHttp1(doors: Doors, headersTimeoutMs: number) {
     {
       maxHeaderSize: limits.http.headersMaxBytes,
       headersTimeout: headersTimeoutMs,
-      requestTimeout: 60_000,
+      requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.http.keepAliveMs,
       connectionsCheckingInterval: Math.min(1000, headersTimeoutMs),
+      // Java's HttpClient and `curl --http2` offer h2c with their first request; it is answered as if they had not (RFC 9110 7.8).
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
     },
     (request, response) => doors.handleHttp(request, response),
   );

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { Config } from "../config/schema.ts";
 import { createAuth } from "../domain/auth/auth.ts";
@@ -148,7 +149,7 @@ async function serve(
 }
 
 function isLoopbackHost(host: string): boolean {
-  return host === "localhost" || isLoopbackAddress(host);
+  return host === "localhost" || (isIP(host) !== 0 && isLoopbackAddress(host));
 }
 
 /** What a client on this machine dials: an address that means "all of them" is none to dial. */

@@ -55,6 +55,16 @@ describe("the one port", () => {
     socket.destroy();
   });
 
+  it("answers a request that offers h2c as if it had not: Java and curl --http2 do with each first one", async () => {
+    const socket = connectTcp(server.port, "127.0.0.1");
+    socket.write(
+      "GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+    );
+    const [head] = (await once(socket, "data")) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 200 /);
+    socket.destroy();
+  });
+
   it.each(["GARBAGE\r\n\r\n", "PRI * HTTP/1.0\r\n\r\n", "\0\0\0\0", "GET / HTTP/9.9\r\n\r\n"])(
     "ends a connection that says %j",
     async (bytes) => {
@@ -140,6 +150,40 @@ describe("streams", () => {
     await expect.poll(() => metric("todoku_topic_subscriptions")).toBe(10);
     session.destroy();
     await expect.poll(() => metric("todoku_topic_subscriptions")).toBe(0);
+  });
+
+  it("free it when the client has left before it was made, over HTTP/2 too", async () => {
+    const { token } = (await (
+      await fetch(`${server.url}/v1/tokens`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          grants: [{ resource: "topic", role: "subscribe", cache: { all: true }, topic: { all: true } }],
+          validForSeconds: 60,
+        }),
+      })
+    ).json()) as { token: string };
+    using session = aSession(server.port);
+    await once(session, "connect");
+    const web = {
+      ":method": "POST",
+      ":path": "/cache_client.pubsub.Pubsub/Subscribe",
+      "content-type": "application/grpc-web",
+    };
+    const events = { ":path": "/v1/topics/c/early", accept: "text/event-stream", authorization: `Bearer ${token}` };
+    for (let i = 0; i < 50; i++) {
+      const streams = [session.request(web), session.request(events)];
+      streams[0]?.end(frame(Buffer.from(`\n\x01c\x12\x07early${10 + i}`))); // cache "c", a topic that nobody follows yet
+      streams[1]?.end();
+      for (const stream of streams) {
+        stream.on("error", () => {});
+        setImmediate(() => stream.close(constants.NGHTTP2_CANCEL));
+      }
+    }
+    await ping(session);
+    session.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await metric("todoku_topic_subscriptions")).toBe(0);
   });
 
   it("beat at once and each second", async () => {

@@ -113,6 +113,37 @@ describe("disposable tokens", () => {
     });
   });
 
+  it("have one spelling: no white space, no padding", async () => {
+    const { token } = await issue();
+    for (const other of [`${token}=`, `${token} `, `${token.slice(0, -5)} ${token.slice(-5)}`, `${token}.`]) {
+      await expect(tokens.verify(other)).rejects.toMatchObject({ code: "unauthenticated" });
+    }
+  });
+
+  it("are not made with a selector that would select more than it says", async () => {
+    const make = (grant: Grant) => tokens.issue("dev", { grants: [grant], tokenId: "", validForMs: 1000 });
+    const inCache = (key: Selector): Grant => ({ resource: "cache", role: "read", cache: { name: "c" }, key });
+    for (const key of [
+      { prefix: "\u65e5\u672c:" },
+      { prefix: "user:1" },
+      { name: "YQ==" },
+      { prefix: "" },
+      { name: "" },
+    ]) {
+      await expect(make(inCache(key))).rejects.toMatchObject({ code: "invalid_argument" });
+    }
+    await expect(make(inCache({ prefix: Buffer.from("user:").toString("base64url") }))).resolves.toBeDefined();
+    const topic: Grant = { resource: "topic", role: "publish", cache: { all: true }, topic: { prefix: "" } };
+    await expect(make(topic)).rejects.toThrow('write {"all":true}');
+  });
+
+  it("are not made longer than a credential may be", async () => {
+    const many = Array.from({ length: 20 }, (_, i): Grant => {
+      return { resource: "topic", role: "publish", cache: { all: true }, topic: { name: `${i}`.padEnd(800, "x") } };
+    });
+    await expect(tokens.issue("dev", { grants: many, tokenId: "", validForMs: 1000 })).rejects.toThrow("<= 16384");
+  });
+
   it("are not made without grants, for too long, with a long id, or with grants that differ only in role", async () => {
     const make = (request: object) => tokens.issue("dev", { grants, tokenId: "", validForMs: 1000, ...request });
     await expect(make({ grants: [] })).rejects.toThrow("must not be empty");
@@ -132,6 +163,20 @@ describe("credentials", () => {
     expect(unwrapCredential(wrapped)).toBe(token);
     const auth = createAuth(tokens, closed, () => nowMs);
     expect(await auth.authenticate(wrapped, local)).toMatchObject({ tokenId: "user-1" });
+  });
+
+  it("are remembered once, however they are wrapped", async () => {
+    let verified = 0;
+    const verify = (token: string) => {
+      verified++;
+      return tokens.verify(token);
+    };
+    const auth = createAuth({ ...tokens, verify }, closed, () => nowMs);
+    const { token } = await issue();
+    for (const text of [token, ...["a:1", "b:2", "c:3"].map((endpoint) => wrapCredential(endpoint, token))]) {
+      expect(await auth.authenticate(text, local)).toMatchObject({ tokenId: "user-1" });
+    }
+    expect(verified).toBe(1);
   });
 
   it("that are nonsense are refused and named nowhere in the error", async () => {
@@ -170,12 +215,15 @@ describe("the empty credential of dev mode", () => {
     ["a name below localhost", { host: "todoku.localhost" }],
     ["our own page", { host: "localhost:8080", origin: "http://localhost:8080", secFetchSite: "same-origin" }],
     ["a typed address", { secFetchSite: "none" }],
+    ["a development proxy for this machine", { forwardedFor: "127.0.0.1, ::1" }],
   ])("is the super user of dev for %s", (_, caller) => {
     expect(open().authenticate("", { ...local, ...caller })).toBe(openPrincipal);
   });
 
   it.each<[string, Partial<Caller>]>([
     ["another machine", { isLoopbackPeer: false }],
+    ["another machine behind a proxy on this one", { forwardedFor: "203.0.113.9" }],
+    ["another machine that says it is this one, behind such a proxy", { forwardedFor: "127.0.0.1, 203.0.113.9" }],
     ["a name that DNS may point here", { host: "evil.example:8080" }],
     ["a name that only begins like one", { host: "127.0.0.1.evil.example" }],
     ["no Host", { host: undefined }],
@@ -267,6 +315,15 @@ describe("authorize", () => {
         }
       }),
     );
+  });
+
+  it("does not take one pair of names for another with the same characters", () => {
+    const all: Grant = { resource: "topic", role: "publish", cache: { name: "a" }, topic: { all: true } };
+    const principal: Principal = { ...openPrincipal, kind: "token", isSuperUser: false, grants: [all] };
+    for (const between of ["\0", " ", " 1 "]) {
+      expect(isAllowed(principal, "topic.publish", "a", `b${between}c`)).toBe(true);
+      expect(isAllowed(principal, "topic.publish", `a${between}b`, "c")).toBe(false);
+    }
   });
 
   it("matches keys as bytes", () => {

@@ -30,15 +30,23 @@ export function createAuth(tokens: Tokens, access: AccessOptions, wallMs: () => 
   const verified = new BoundedMap<string, Principal>(limits.verifiedCredentials);
   const devKeyHash = access.devKey === undefined ? undefined : sha256(access.devKey);
 
-  async function verify(credential: string): Promise<Principal> {
-    if (credential.length > limits.credentialMaxBytes) {
+  /** `inner` is what `unwrapCredential` gives: the same token in another wrapping is no second entry. */
+  async function verify(inner: string): Promise<Principal> {
+    if (inner.length > limits.credentialMaxBytes) {
       throw new TodokuError("unauthenticated", `the credential is longer than ${limits.credentialMaxBytes} bytes`);
     }
-    const inner = unwrapCredential(credential);
     const isDevKey = devKeyHash !== undefined && timingSafeEqual(sha256(inner), devKeyHash);
     const principal: Principal = isDevKey ? { ...openPrincipal, kind: "key" } : await tokens.verify(inner);
-    verified.set(credential, principal);
+    verified.set(inner, principal);
     return principal;
+  }
+
+  /** Undefined when it is not known yet. @throws TodokuError `unauthenticated`: it has expired. */
+  function recall(inner: string): Principal | undefined {
+    const known = verified.get(inner);
+    if (known?.expiresAtMs === undefined || known.expiresAtMs > wallMs()) return known;
+    verified.delete(inner);
+    throw new TodokuError("unauthenticated", "this token has expired");
   }
 
   return {
@@ -48,13 +56,10 @@ export function createAuth(tokens: Tokens, access: AccessOptions, wallMs: () => 
         checkOpenAccess(caller, access.devOrigins);
         return openPrincipal;
       }
-      const known = verified.get(credential);
-      if (!known) return verify(credential);
-      if (known.expiresAtMs !== undefined && known.expiresAtMs <= wallMs()) {
-        verified.delete(credential);
-        throw new TodokuError("unauthenticated", "this token has expired");
-      }
-      return known;
+      const known = recall(credential);
+      if (known) return known;
+      const inner = unwrapCredential(credential);
+      return (inner === credential ? undefined : recall(inner)) ?? verify(inner);
     },
   };
 }

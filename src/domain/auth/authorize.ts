@@ -17,7 +17,9 @@ export type Action =
   | "cache.list"
   | "token.create";
 
-// One bounded map per principal: a decision never outlives the credential it was made for.
+// One bounded map per principal: a decision never outlives the credential it was made for. Bounded in bytes too: names are
+// checked elsewhere, and what is too long for a name (or is a long key) must not stay here, least of all when it is denied.
+const questionMaxLength = 1024;
 const decisions = new WeakMap<Principal, BoundedMap<string, boolean>>();
 
 /**
@@ -41,8 +43,11 @@ export function isAllowed(
   resource: string | Uint8Array = "",
 ): boolean {
   if (principal.isSuperUser) return true;
+  if (action.length + cache.length + resource.length > questionMaxLength)
+    return decide(principal, action, cache, resource);
   const name = typeof resource === "string" ? resource : Buffer.from(resource).toString("latin1");
-  const question = `${action}\0${cache}\0${name}`;
+  // With its length the cache's name ends where it ends: both names may hold any character.
+  const question = `${action} ${cache.length} ${cache}${name}`;
   let known = decisions.get(principal);
   if (!known) {
     known = new BoundedMap(limits.decisionsPerPrincipal);

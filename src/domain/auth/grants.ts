@@ -45,13 +45,15 @@ export const grantSchema: z.ZodType<Grant> = z.union([
 
 /**
  * Checks the grants of a token to be made (Momento reference 3.3).
- * @throws TodokuError `invalid_argument`: none, more than `limits.tokenMaxGrants`, or two that differ only in role.
+ * @throws TodokuError `invalid_argument`: none, more than `limits.tokenMaxGrants`, two that differ only in role, or a selector
+ * that would select something else than it says: an empty name or prefix, or a key that is no base64url.
  */
 export function checkGrants(grants: readonly Grant[]): void {
   if (grants.length === 0) throw new TodokuError("invalid_argument", "permissions must not be empty");
   if (grants.length > limits.tokenMaxGrants) {
     throw new TodokuError("invalid_argument", `${grants.length} permissions must be <= ${limits.tokenMaxGrants}`);
   }
+  for (const grant of grants) checkSelectors(grant);
   const seen = new Set<string>();
   for (const { role: _, ...target } of grants) {
     const text = JSON.stringify(target);
@@ -62,6 +64,27 @@ export function checkGrants(grants: readonly Grant[]): void {
       );
     }
     seen.add(text);
+  }
+}
+
+function checkSelectors(grant: Grant): void {
+  const selectors = {
+    cache: grant.cache,
+    ...(grant.resource === "topic" ? { topic: grant.topic } : { key: grant.key }),
+  };
+  for (const [field, selector] of Object.entries(selectors)) {
+    if ("all" in selector) continue;
+    const text = "name" in selector ? selector.name : selector.prefix;
+    if (text === "") {
+      throw new TodokuError(
+        "invalid_argument",
+        `a ${field} selector must not be empty; for all of them write {"all":true}`,
+      );
+    }
+    // Buffer.from passes over what is no base64url: a key prefix of plain text would shrink to one that selects all keys.
+    if (field === "key" && Buffer.from(text, "base64url").toString("base64url") !== text) {
+      throw new TodokuError("invalid_argument", "a key selector must be base64url without padding");
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { isLoopbackAddress } from "../../lib/loopback.ts";
 import { TodokuError } from "../errors.ts";
 import type { Caller, Principal } from "./principal.ts";
 
@@ -8,6 +9,8 @@ import type { Caller, Principal } from "./principal.ts";
  */
 export function checkOpenAccess(caller: Caller, devOrigins: readonly string[]): void {
   if (!caller.isLoopbackPeer) deny("it came from another machine");
+  const forwardedFor = caller.forwardedFor?.split(",").find((address) => !isLoopbackAddress(address.trim()));
+  if (forwardedFor !== undefined) deny("a proxy forwards it for another machine");
   if (!caller.host || !isLoopbackName(hostName(caller.host)))
     deny(`its Host "${caller.host ?? ""}" is not a loopback name`);
   if (caller.origin !== undefined && !isOwn(caller.origin, caller.host) && !devOrigins.includes(caller.origin)) {

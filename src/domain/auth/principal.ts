@@ -22,6 +22,8 @@ export interface Caller {
   /** `Host` or `:authority`. */
   readonly host: string | undefined;
   readonly origin: string | undefined;
+  /** `X-Forwarded-For`, which a proxy on this machine adds when it speaks for somebody else. */
+  readonly forwardedFor?: string | undefined;
   /** `Sec-Fetch-Site`: browsers send it, pages cannot change it. */
   readonly secFetchSite: string | undefined;
 }

@@ -85,11 +85,21 @@ export function createTokens(records: RecordStore, wallMs: () => number): Tokens
         .setExpirationTime(expiresAtSeconds)
         .setJti(randomUUID())
         .sign(secret);
+      if (token.length > limits.credentialMaxBytes) {
+        throw new TodokuError(
+          "invalid_argument",
+          `the token would have ${token.length} bytes; must be <= ${limits.credentialMaxBytes}: use shorter names or fewer grants`,
+        );
+      }
       return { token, expiresAtMs: expiresAtSeconds * 1000 };
     },
 
     async verify(token) {
       try {
+        // Base64 decoders pass over white space and padding: without this, one token had endless spellings.
+        if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) {
+          throw new TodokuError("unauthenticated", "this credential is not valid");
+        }
         // Which key to try is read before the signature is checked; a false environment or kid finds no key or a wrong one.
         const { environment } = decodeJwt(token);
         const { kid } = decodeProtectedHeader(token);

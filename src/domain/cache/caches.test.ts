@@ -106,6 +106,18 @@ describe("caches", () => {
     }
   });
 
+  it("in memory still work after a flush or deletion that the disk refused", async () => {
+    const { caches, topics } = await aDomain();
+    await caches.create(me, "m", "memory");
+    await topics.publish(me, "m", "t", message("a"));
+    engine.limitFileBytes(1);
+    const big = Array.from({ length: 20 }, (_, i) => caches.create(me, `${i}`.padEnd(200, "x")).catch(() => {}));
+    await Promise.all(big);
+    await expect(caches.flush(me, "m")).rejects.toMatchObject({ code: "unavailable" });
+    await expect(caches.delete(me, "m")).rejects.toMatchObject({ code: "unavailable" });
+    expect((await topics.publish(me, "m", "t", message("b"))).position.sequence).toBe(2);
+  });
+
   it("are listed for whom they concern", async () => {
     const { caches } = await aDomain();
     for (const name of ["a", "b"]) await caches.create(me, name);

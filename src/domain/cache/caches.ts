@@ -72,6 +72,18 @@ export function createCaches(
     await Promise.all([engine.topics[cache.durability].forget(cache), engine.items[cache.durability].forget(cache)]);
   }
 
+  /**
+   * Changes a cache's record and forgets what the incarnation held. On disk both are asked for in one turn of the loop, so that
+   * the embedded engine commits them together. Memory cannot refuse, so it waits for the record, which can: else a refused
+   * flush would leave a cache that is listed and takes no message.
+   */
+  async function retire<T>(cache: Cache, changeRecord: () => Promise<T>): Promise<T> {
+    if (cache.durability === "disk") return (await Promise.all([changeRecord(), forgetStored(cache)]))[0];
+    const result = await changeRecord();
+    await forgetStored(cache);
+    return result;
+  }
+
   function changed(environment: string, name: string): void {
     engine.bus.send({ kind: "record-changed", recordKind, environment, name });
   }
@@ -153,25 +165,18 @@ export function createCaches(
       changed(environment, name);
       return toCache(record);
     },
-    // The parts of a change are asked for in one turn of the loop, so that the embedded engine commits them together.
     async delete(principal, name) {
       authorize(principal, "cache.delete", name);
       await change(principal, name, async (cache) => {
-        await Promise.all([
-          records.remove({ kind: recordKind, environment: cache.environment, name }),
-          forgetStored(cache),
-        ]);
+        await retire(cache, () => records.remove({ kind: recordKind, environment: cache.environment, name }));
         return undefined;
       });
     },
     async flush(principal, name) {
       authorize(principal, "cache.flush", name);
       await change(principal, name, async (cache) => {
-        const [record] = await Promise.all([
-          records.renew({ kind: recordKind, environment: cache.environment, name }),
-          forgetStored(cache),
-        ]);
-        return toCache(record);
+        const key = { kind: recordKind, environment: cache.environment, name };
+        return toCache(await retire(cache, () => records.renew(key)));
       });
     },
     list(principal) {

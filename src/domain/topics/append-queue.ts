@@ -1,5 +1,6 @@
 import { TodokuError, toTodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { attributeBytes } from "./message.ts";
 import type { AppendResult, NewItem, TopicStore } from "./store.ts";
 
 /** One publish on its way to the log. */
@@ -30,7 +31,7 @@ export class AppendQueue {
 
   /** @throws TodokuError `unavailable`: too much is waiting for the disk already. */
   push(append: PendingAppend): void {
-    const bytes = append.item.value.bytes.length;
+    const bytes = bytesOf(append);
     if (this.#waiting.length >= limits.pendingMaxItems || this.#waitingBytes + bytes > limits.pendingMaxBytes) {
       throw new TodokuError("unavailable", `${this.#waiting.length} publishes are waiting for the disk; try again`);
     }
@@ -62,7 +63,7 @@ export class AppendQueue {
     let count = 0;
     let bytes = 0;
     while (count < this.#waiting.length && count < limits.batchMaxItems && bytes < limits.batchMaxBytes) {
-      bytes += (this.#waiting[count] as PendingAppend).item.value.bytes.length;
+      bytes += bytesOf(this.#waiting[count] as PendingAppend);
       count++;
     }
     this.#waitingBytes -= bytes;
@@ -71,4 +72,8 @@ export class AppendQueue {
     this.#waiting = [];
     return all;
   }
+}
+
+function bytesOf({ item }: PendingAppend): number {
+  return item.value.bytes.length + (item.attributes ? attributeBytes(item.attributes) : 0);
 }

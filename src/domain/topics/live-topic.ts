@@ -1,3 +1,4 @@
+import type { Deadline } from "../../lib/timer-wheel.ts";
 import { type TodokuError, toTodokuError } from "../errors.ts";
 import { comparePositions, type Position } from "./position.ts";
 import type { TopicItem, TopicKey, TopicStore } from "./store.ts";
@@ -13,6 +14,8 @@ export class LiveTopic {
   readonly #live = new Map<Encoding, Subscription[]>();
   readonly #subscriptions = new Set<Subscription>();
   readonly #onEmpty: () => void;
+  /** Kept by the service: when a topic without subscribers is given up. */
+  lingering: Deadline | undefined;
   /** Subscribers that left while frames are being written: the lists must not move then. */
   #leftMeanwhile: Subscription[] | undefined;
 
@@ -97,9 +100,15 @@ export class LiveTopic {
     this.movedTo({ page: key.cache.cacheId, sequence: 0 });
   }
 
-  /** Ends all subscriptions. */
+  /** Ends all subscriptions. The tail goes too: of a deleted cache nobody comes back to give up its share of the budget. */
   fail(error: TodokuError): void {
     for (const subscription of [...this.#subscriptions]) subscription.fail(error);
+    this.#tail.clear();
+  }
+
+  /** Gives back the bytes of what is old. */
+  trim(nowMs: number): void {
+    this.#tail.trim(nowMs);
   }
 
   /** Nobody follows it any more: gives its bytes back. */

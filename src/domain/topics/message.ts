@@ -40,11 +40,8 @@ function checkAttributes(attributes: Attributes): void {
   if (entries.length > limits.attributesMaxCount) {
     throw new TodokuError("invalid_argument", `${entries.length} attributes must be <= ${limits.attributesMaxCount}`);
   }
-  let bytes = 0;
-  for (const [name, { type, value }] of entries) {
-    if (name === "") throw new TodokuError("invalid_argument", "an attribute name must not be empty");
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(type) + Buffer.byteLength(value);
-  }
+  if (Object.hasOwn(attributes, "")) throw new TodokuError("invalid_argument", "an attribute name must not be empty");
+  const bytes = attributeBytes(attributes);
   if (bytes > limits.attributesMaxBytes) {
     throw new TodokuError(
       "limit_exceeded",
@@ -52,4 +49,12 @@ function checkAttributes(attributes: Attributes): void {
       { subject: "message_size" },
     );
   }
+}
+
+/** Names, types and values together; 0 for none. */
+export function attributeBytes(attributes: Attributes | undefined): number {
+  let bytes = 0;
+  for (const [name, { type, value }] of attributes ? Object.entries(attributes) : [])
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(type) + Buffer.byteLength(value);
+  return bytes;
 }

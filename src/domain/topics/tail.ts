@@ -1,4 +1,5 @@
 import { limits } from "../limits.ts";
+import { attributeBytes } from "./message.ts";
 import type { Position } from "./position.ts";
 import type { TopicItem } from "./store.ts";
 
@@ -23,19 +24,35 @@ export class Tail {
     this.#budget = budget;
   }
 
-  /** Appends; drops what is older than `limits.tailMinMs`, and three quarters when all tails are over their budget. */
+  /**
+   * Appends; drops what is older than `limits.tailMinMs`, and three quarters when all tails are over their budget, or all of it
+   * when that is not enough: the log has it too.
+   */
   push(items: readonly TopicItem[], nowMs: number): void {
     for (const item of items) {
       this.#items.push(item);
       this.#count(costOf(item));
     }
-    const oldestMs = nowMs - limits.tailMinMs;
-    while (this.#start < this.#items.length && (this.#items[this.#start] as TopicItem).publishedAtMs < oldestMs)
-      this.#dropOldest();
-    if (this.#budget.usedBytes > this.#budget.maxBytes) {
-      const keepBytes = this.#bytes / 4;
-      while (this.#bytes > keepBytes) this.#dropOldest();
+    this.#dropWhile(({ publishedAtMs }) => isOld(publishedAtMs, nowMs));
+    const { usedBytes, maxBytes } = this.#budget;
+    if (usedBytes > maxBytes) {
+      const keepBytes = Math.min(this.#bytes / 4, Math.max(0, maxBytes - (usedBytes - this.#bytes)));
+      this.#dropWhile(() => this.#bytes > keepBytes);
     }
+    this.#compact();
+  }
+
+  /** Drops what is old, for topics that nobody publishes to: the others need their share of the budget. */
+  trim(nowMs: number): void {
+    this.#dropWhile(({ publishedAtMs }) => isOld(publishedAtMs, nowMs));
+    this.#compact();
+  }
+
+  #dropWhile(isUnwanted: (item: TopicItem) => boolean): void {
+    while (this.#start < this.#items.length && isUnwanted(this.#items[this.#start] as TopicItem)) this.#dropOldest();
+  }
+
+  #compact(): void {
     if (this.#start > 64 && this.#start * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#start);
       this.#start = 0;
@@ -75,6 +92,11 @@ export class Tail {
   }
 }
 
+/** Also when the wall clock was set back behind it: it would stay until the clock has caught up. */
+function isOld(publishedAtMs: number, nowMs: number): boolean {
+  return Math.abs(nowMs - publishedAtMs) > limits.tailMinMs;
+}
+
 function costOf(item: TopicItem): number {
-  return itemOverheadBytes + item.value.bytes.length;
+  return itemOverheadBytes + item.value.bytes.length + (item.attributes ? attributeBytes(item.attributes) : 0);
 }

@@ -61,6 +61,7 @@ function aCache(cacheId: number): Cache {
 /** The service over a memory store whose appends can be held back and broken. */
 function aService(store: TopicStore = new MemoryTopics(limits.memoryHistory, 1)) {
   let nowMs = 1_000_000;
+  let wallOffsetMs = 0;
   let cache: Cache | undefined = aCache(1);
   const listeners: ((change: CacheChange) => void)[] = [];
   const caches = {
@@ -89,11 +90,15 @@ function aService(store: TopicStore = new MemoryTopics(limits.memoryHistory, 1))
     bus: silentBus,
     isSingleNode: true,
   } as Partial<Engine> as Engine;
-  const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs };
+  const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs + wallOffsetMs };
   const wheel = new TimerWheel(clock);
   const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes: limits.messageMaxBytes });
   return {
     topics,
+    /** Sets the wall clock; the monotonic one does not notice. */
+    setWall(ms: number) {
+      wallOffsetMs = ms;
+    },
     pass(ms: number) {
       nowMs += ms;
       wheel.runOnce();
@@ -247,6 +252,46 @@ describe("subscribe", () => {
     expect(client.ended).toMatchObject({ code: "unauthenticated" });
     await say(service.topics, "after");
     expect(client.texts()).toEqual([]);
+  });
+
+  it("ends a subscription soon after the wall clock was set past its token's expiry", async () => {
+    const service = aService();
+    const principal: Principal = { ...openPrincipal, kind: "token", expiresAtMs: service.now() + 3_600_000 };
+    const client = await follow(service.topics, undefined, principal);
+    service.setWall(7_200_000);
+    service.pass(limits.expiryCheckMs);
+    expect(client.ended).toMatchObject({ code: "unauthenticated" });
+  });
+
+  it("can be followed again when its head could not be read while the cache was flushed", async () => {
+    const store = new MemoryTopics(limits.memoryHistory, 1);
+    const gate = Promise.withResolvers<never>();
+    const head = store.head.bind(store);
+    store.head = () => gate.promise;
+    const service = aService(store);
+    const first = follow(service.topics);
+    await service.flush();
+    gate.reject(new TodokuError("unavailable", "the storage cannot be read"));
+    await expect(first).rejects.toMatchObject({ code: "unavailable" });
+    store.head = head;
+    await settle();
+    const client = await follow(service.topics);
+    await say(service.topics, "a");
+    expect(client.texts()).toEqual(["a"]);
+  });
+
+  it("keeps what came in memory for ten seconds after the last subscriber left, whoever left before", async () => {
+    const store = new MemoryTopics(limits.memoryHistory, 1);
+    const service = aService(store);
+    const first = await follow(service.topics);
+    first.subscription?.close();
+    service.pass(9000);
+    const second = await follow(service.topics);
+    await say(service.topics, "a");
+    second.subscription?.close();
+    service.pass(2000); // ten seconds after the first one, two after the second
+    store.read = () => Promise.reject(new Error("the log was read"));
+    expect((await follow(service.topics, { page: 1, sequence: 0 })).texts()).toEqual(["a"]);
   });
 
   it("follows a flushed cache behind one discontinuity, and ends with a deleted one", async () => {

@@ -98,6 +98,7 @@ class TopicService implements Topics {
       new AppendQueue(engine.topics[durability], (batch, results) => this.#committed(batch, results));
     this.#queues = { disk: queue("disk"), memory: queue("memory") };
     caches.onChange((change) => this.#cacheChanged(change));
+    this.#trimTails();
     engine.bus.listen((hint) => {
       const looked = hint.kind === "topic-moved" ? this.#refreshTopic(hint.key) : caches.refresh();
       looked.catch(() => {}); // as if the hint were lost: the tick of each second comes anyway
@@ -278,7 +279,8 @@ class TopicService implements Topics {
 
   /** A topic stays followed for a while without subscribers: a Node SDK comes back for what it missed. */
   #linger(live: LiveTopic): void {
-    this.#options.wheel.schedule(limits.tailMinMs, () => {
+    live.lingering?.cancel();
+    live.lingering = this.#options.wheel.schedule(limits.tailMinMs, () => {
       const topics = this.#live.get(live.key.cache.cacheId);
       if (live.subscribers > 0 || topics?.get(live.key.topic) !== live) return;
       live.dispose();
@@ -287,12 +289,24 @@ class TopicService implements Topics {
     });
   }
 
+  #trimTails(): void {
+    const { wheel, clock } = this.#options;
+    wheel.schedule(limits.tailMinMs, () => {
+      this.#trimTails();
+      const nowMs = clock.wallMs();
+      for (const topics of this.#live.values())
+        for (const live of topics.values()) if (live instanceof LiveTopic) live.trim(nowMs);
+    });
+  }
+
   #endAtExpiry(principal: Principal, subscription: Subscription): void {
     const { expiresAtMs } = principal;
     if (expiresAtMs === undefined) return;
     const { wheel, clock } = this.#options;
-    const deadline = wheel.schedule(expiresAtMs - clock.wallMs(), () => {
-      // The wall clock may have been set back meanwhile: what is stored is wall time, so it decides.
+    const leftMs = expiresAtMs - clock.wallMs();
+    // The wall clock may be set, forward or back, while the wheel turns by its own: what is stored is wall time, so it decides,
+    // and is looked at often enough that a step forward ends the stream soon.
+    const deadline = wheel.schedule(Math.min(leftMs, limits.expiryCheckMs), () => {
       if (clock.wallMs() < expiresAtMs) this.#endAtExpiry(principal, subscription);
       else subscription.fail(new TodokuError("unauthenticated", "this token has expired"));
     });
@@ -306,8 +320,17 @@ class TopicService implements Topics {
     if (change.kind === "flushed") this.#live.set(change.now.cacheId, topics);
     for (const [topic, entry] of topics) {
       const opened = entry instanceof LiveTopic ? Promise.resolve(entry) : entry.opened;
-      void opened.then((live) => this.#tellChange(live, topic, change)).catch(() => {}); // its subscriber was told
+      void opened.then(
+        (live) => this.#tellChange(live, topic, change),
+        () => this.#dropUnopened(entry, topic, change),
+      );
     }
+  }
+
+  /** Its head could not be read. Its subscriber was told; the next one must try again, under the new incarnation too. */
+  #dropUnopened(entry: LiveTopic | Opening, topic: string, change: CacheChange): void {
+    const topics = change.kind === "flushed" ? this.#live.get(change.now.cacheId) : undefined;
+    if (topics?.get(topic) === entry) topics.delete(topic);
   }
 
   #tellChange(live: LiveTopic, topic: string, change: CacheChange): void {

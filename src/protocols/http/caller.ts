@@ -27,6 +27,7 @@ function toCaller({ headers, socket }: IncomingMessage): Caller {
   return {
     isLoopbackPeer: isLoopbackAddress(socket.remoteAddress),
     host: headers.host ?? (headers[":authority"] as string | undefined),
+    forwardedFor: headers["x-forwarded-for"] as string | undefined,
     origin: headers.origin,
     secFetchSite: headers["sec-fetch-site"] as string | undefined,
   };

@@ -12,7 +12,15 @@ const text = z.string().refine((value) => value.isWellFormed(), "must be well-fo
 export const publishSchema = z.strictObject({
   text: text.optional(),
   binary: z.base64("must be base64").optional(),
-  attributes: z.record(text, z.strictObject({ type: text, value: text })).optional(),
+  // zod leaves an own `__proto__` out without a word; it is refused instead.
+  attributes: z
+    .unknown()
+    .refine(
+      (value) => !(value instanceof Object && Object.hasOwn(value, "__proto__")),
+      'the name "__proto__" is not allowed',
+    )
+    .pipe(z.record(text, z.strictObject({ type: text, value: text })))
+    .optional(),
   messageId: text.optional(),
 });
 

@@ -26,11 +26,6 @@ export class EventStream implements Sink, Beating {
     });
   }
 
-  /** The client left, or the stream has ended. */
-  get isGone(): boolean {
-    return this.#isGone;
-  }
-
   open(position: Position): void {
     this.#isOpen = true;
     this.#response.writeHead(200, {

@@ -50,6 +50,16 @@ describe("publish", () => {
     expect(Buffer.from(String(binary?.binary), "base64")).toHaveLength(size);
   });
 
+  it("refuses an attribute named __proto__, which an object cannot carry", async () => {
+    const body = '{"text":"x","attributes":{"__proto__":{"type":"String","value":"v"}}}';
+    const response = await publish("proto", body);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ detail: expect.stringContaining("__proto__") });
+    expect((await publish("proto", { text: "x", attributes: { constructor: { type: "a", value: "b" } } })).status).toBe(
+      200,
+    );
+  });
+
   it("refuses a message that is one byte longer, and a body past its bound, with 413", async () => {
     const tooLong = await publish("big", { text: "x".repeat(limits.messageMaxBytes + 1) });
     expect([tooLong.status, await tooLong.json()]).toEqual([

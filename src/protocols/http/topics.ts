@@ -2,6 +2,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { z } from "zod";
 import { TodokuError } from "../../domain/errors.ts";
 import { formatPosition } from "../../domain/topics/position.ts";
+import { isGone } from "../../lib/response.ts";
 import { check, jsonBodyMaxBytes, readJson } from "./body.ts";
 import { authenticate } from "./caller.ts";
 import { publishSchema, toItemJson, toMessage, toPosition } from "./codec.ts";
@@ -66,7 +67,7 @@ async function subscribe(
   const subscription = await topics.subscribe(principal, cache, topic, after, stream);
   outgoing.on("close", () => subscription.close());
   if (stream.failure) throw stream.failure;
-  if (stream.isGone || outgoing.destroyed) {
+  if (isGone(outgoing)) {
     subscription.close();
     return RESPONSE_ALREADY_SENT;
   }

@@ -24,13 +24,17 @@ export interface StreamCall extends Call {
   readonly tickets: Tickets | undefined;
   /** Sends the response head. Once, before anything else. */
   open(): void;
-  /** False: taken, but write no more until `onDrain`. Nothing happens on a closed stream. */
+  /** False: taken, but write no more until the listener of `start` is called. Nothing happens on a closed stream. */
   write(frame: Uint8Array): boolean;
   /** Says that the stream lives, unless its buffer is full. */
   beat(): void;
   /** The stream is over: without an error, or with one in the trailers. */
   end(error?: TodokuError): void;
-  onDrain(listener: () => void): void;
+  /**
+   * Calls `listener` when items may be written: at once if there is room, and again each time a full buffer has drained. It
+   * returns whether there is something that it now reads from the log.
+   */
+  start(listener: () => boolean): void;
   /** The stream is gone, whoever ended it. Called at once when it is gone already. */
   onClose(listener: () => void): void;
 }

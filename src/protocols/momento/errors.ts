@@ -26,8 +26,14 @@ export interface WireStatus {
 /** The deadline the client set has passed. It is no error of the domain. */
 export const deadlineStatus: WireStatus = { status: 4, message: "the deadline of the call has passed", err: undefined };
 
+// Messages quote names, and a name that is refused may have ten million characters. Clients end the whole HTTP/2 session over a
+// header list that is too long (64 KiB in node:http2), and each character may become nine.
+const messageMaxLength = 512;
+
 export function toWire(error: TodokuError): WireStatus {
-  return { status: grpcStatus[error.code], message: encodeMessage(error.message), err: errTrailer(error) };
+  const { message } = error;
+  const text = message.length <= messageMaxLength ? message : `${message.slice(0, messageMaxLength)}...`;
+  return { status: grpcStatus[error.code], message: encodeMessage(text), err: errTrailer(error) };
 }
 
 // The SDKs read the limit from the message's words, other languages from `err` (reference 7): both are given.
@@ -51,9 +57,9 @@ export function encodeMessage(text: string): string {
   );
 }
 
-/** @throws TodokuError `limit_exceeded` for a request message past the bound. */
-export function refuseRequestSize(bytes: number, maxBytes: number): never {
-  throw new TodokuError("limit_exceeded", `request limit: the request has ${bytes} bytes; must be <= ${maxBytes}`, {
+/** `limit_exceeded` for a request message past the bound. */
+export function requestTooLarge(bytes: number, maxBytes: number): TodokuError {
+  return new TodokuError("limit_exceeded", `request limit: the request has ${bytes} bytes; must be <= ${maxBytes}`, {
     subject: "request_size",
   });
 }

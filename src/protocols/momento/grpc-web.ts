@@ -4,13 +4,14 @@ import { TodokuError, toTodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
 import type { Encoding } from "../../domain/topics/subscription.ts";
 import { isLoopbackAddress } from "../../lib/loopback.ts";
+import { isGone } from "../../lib/response.ts";
 import type { Call, StreamCall } from "./call.ts";
 import { setCorsHeaders } from "./cors.ts";
-import { deadlineStatus, refuseRequestSize, toWire, type WireStatus } from "./errors.ts";
+import { deadlineStatus, toWire, type WireStatus } from "./errors.ts";
 import { binaryEncoding, heartbeatFrame, heartbeatTextFrame, textEncoding, toFrame, toText } from "./frames.ts";
 import type { EnvelopeOptions } from "./grpc.ts";
-import { RequestBody } from "./request-body.ts";
 import { parseTimeout } from "./timeout.ts";
+import { readMessage } from "./web-body.ts";
 
 const okStatus: WireStatus = { status: 0, message: "", err: undefined };
 const trailerFlag = 0x80;
@@ -83,7 +84,7 @@ class WebExchange {
   }
 
   get isWritable(): boolean {
-    return !this.response.destroyed && !this.response.writableEnded;
+    return !this.response.writableEnded && !isGone(this.response);
   }
 
   open(): void {
@@ -171,8 +172,9 @@ class WebStreamCall implements StreamCall {
     else this.#exchange.end(okStatus);
   }
 
-  onDrain(listener: () => void): void {
+  start(listener: () => boolean): void {
     this.#exchange.response.on("drain", listener);
+    listener();
   }
 
   onClose(listener: () => void): void {
@@ -187,6 +189,7 @@ function toCall(request: IncomingMessage, message: Uint8Array): Call {
     caller: {
       isLoopbackPeer: isLoopbackAddress(request.socket.remoteAddress),
       host: headers.host ?? (headers[":authority"] as string | undefined),
+      forwardedFor: headers["x-forwarded-for"] as string | undefined,
       origin: headers.origin,
       secFetchSite: headers["sec-fetch-site"] as string | undefined,
     },
@@ -195,27 +198,4 @@ function toCall(request: IncomingMessage, message: Uint8Array): Call {
     timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),
     request: message,
   };
-}
-
-/** @throws TodokuError `limit_exceeded`, `invalid_argument`. */
-async function readMessage(request: IncomingMessage, isText: boolean): Promise<Uint8Array> {
-  const maxBytes = isText ? Math.ceil((limits.grpcMessageMaxBytes * 4) / 3) + 64 : limits.grpcMessageMaxBytes + 5;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) refuseRequestSize(bytes, maxBytes);
-    chunks.push(chunk);
-  }
-  const raw = Buffer.concat(chunks);
-  const body = new RequestBody(limits.grpcMessageMaxBytes);
-  return body.push(isText ? fromText(raw) : raw) ?? body.ended();
-}
-
-/** Base64 whose runs may be padded one by one. @throws TodokuError `invalid_argument`. */
-function fromText(raw: Buffer): Buffer {
-  const text = raw.toString("latin1");
-  if (!/^[A-Za-z0-9+/=]*$/.test(text)) throw new TodokuError("invalid_argument", "the request body is not base64");
-  const runs = text.match(/[^=]+={0,2}/g) ?? [];
-  return runs.length === 1 ? Buffer.from(text, "base64") : Buffer.concat(runs.map((run) => Buffer.from(run, "base64")));
 }

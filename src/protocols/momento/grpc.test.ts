@@ -1,4 +1,5 @@
 // What the envelope does with methods that the real ones are too quick for.
+import { once } from "node:events";
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -14,10 +15,12 @@ import { parseTimeout } from "./timeout.ts";
 const internal: { path: string; cause: unknown }[] = [];
 const wheel = new TimerWheel(systemClock);
 const never = Promise.withResolvers<Uint8Array>();
+const longText = "\u5c4a".repeat(5_000_000);
 const methods = new Map<string, Method>([
   ["/t.T/Never", { kind: "unary", handle: () => never.promise }],
   ["/t.T/Throws", { kind: "unary", handle: async () => Promise.reject(new Error("secret detail")) }],
   ["/t.T/Refuses", { kind: "unary", handle: () => Promise.reject(new TodokuError("not_found", "50 % 届かない\n")) }],
+  ["/t.T/RefusesAtLength", { kind: "unary", handle: () => Promise.reject(new TodokuError("not_found", longText)) }],
   ["/t.T/StreamThrows", { kind: "stream", handle: async () => Promise.reject(new Error("secret detail")) }],
 ]);
 const envelope = new GrpcEnvelope({
@@ -79,4 +82,31 @@ it("reads timeouts in every unit, and takes a malformed one for none", () => {
     3_600_000, 120_000, 3000, 4999, 5, 1e-6,
   ]);
   expect(["", "5", "m", "123456789S", "-1S", "1.5S", undefined].map(parseTimeout)).toEqual(Array(7).fill(undefined));
+});
+
+it("cuts a long message: a head that is too long would end the session with all its streams", async () => {
+  const session = aSession(port);
+  const end = await new GrpcCall(session, "/t.T/RefusesAtLength", new Uint8Array()).ended;
+  expect(end).toMatchObject({ status: 5, message: `${longText.slice(0, 512)}...` });
+  expect(session.closed).toBe(false);
+  session.destroy();
+});
+
+it("takes only POST", async () => {
+  const session = aSession(port);
+  const stream = session.request({ ":method": "GET", ":path": "/t.T/Throws", "content-type": "application/grpc" });
+  const [head] = await once(stream, "response");
+  expect(head).toMatchObject({ ":status": 405, allow: "POST" });
+  session.destroy();
+  // The server hears of a stream a tick after it came; it may be gone by then.
+  for (let i = 0; i < 20; i++) {
+    const leaving = aSession(port);
+    await once(leaving, "connect");
+    for (const method of ["GET", "POST"]) {
+      const headers = { ":method": method, ":path": "/t.T/None", "content-type": "application/grpc" };
+      leaving.request(headers).on("error", () => {});
+    }
+    setImmediate(() => leaving.destroy());
+    await once(leaving, "close");
+  }
 });

@@ -12,6 +12,7 @@ import { RequestBody } from "./request-body.ts";
 import { SendBuffer } from "./send-buffer.ts";
 import { Tickets } from "./tickets.ts";
 import { parseTimeout } from "./timeout.ts";
+import { Uploads } from "./uploads.ts";
 
 const contentType = "application/grpc";
 const openHead = { ":status": 200, "content-type": contentType };
@@ -28,7 +29,10 @@ export interface EnvelopeOptions {
 /** gRPC on the streams of `node:http2`. One per server; `serve` takes streams whose content type is application/grpc. */
 export class GrpcEnvelope {
   readonly #options: EnvelopeOptions;
-  readonly #sessions = new WeakMap<ServerHttp2Session, { tickets: Tickets; sendBuffer: SendBuffer }>();
+  readonly #sessions = new WeakMap<
+    ServerHttp2Session,
+    { tickets: Tickets; sendBuffer: SendBuffer; uploads: Uploads }
+  >();
 
   constructor(options: EnvelopeOptions) {
     this.#options = options;
@@ -36,6 +40,10 @@ export class GrpcEnvelope {
 
   serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     stream.on("error", ignore); // a reset by the client; `close` follows
+    if (headers[":method"] !== "POST") {
+      if (isWritable(stream)) stream.respond({ ":status": 405, allow: "POST" }, { endStream: true });
+      return;
+    }
     const path = headers[":path"] as string;
     const method = this.#options.methods.get(path);
     if (!method) {
@@ -48,7 +56,13 @@ export class GrpcEnvelope {
       if (isWhole) return;
       try {
         const request = body.push(chunk);
-        if (!request) return;
+        if (!request) {
+          this.#session(stream).uploads.hold(stream, body.heldBytes, (error) => {
+            if (!isWhole) this.#refuse(stream, error, path);
+            isWhole = true;
+          });
+          return;
+        }
         isWhole = true;
         const call = toCall(stream, headers, request);
         if (method.kind === "unary") this.#unary(stream, path, method.handle, call);
@@ -101,17 +115,18 @@ export class GrpcEnvelope {
   }
 
   #stream(stream: ServerHttp2Stream, path: string, handle: (call: StreamCall) => Promise<void>, call: Call): void {
-    const session = this.#session(stream.session as ServerHttp2Session);
+    const session = this.#session(stream);
     const streamCall = new GrpcStreamCall(stream, call, session.tickets, session.sendBuffer, (error) =>
       this.#refuse(stream, error, path),
     );
     handle(streamCall).catch((error: unknown) => streamCall.end(toTodokuError(error)));
   }
 
-  #session(session: ServerHttp2Session) {
+  #session(stream: ServerHttp2Stream) {
+    const session = stream.session as ServerHttp2Session;
     let known = this.#sessions.get(session);
     if (!known) {
-      known = { tickets: new Tickets(), sendBuffer: new SendBuffer() };
+      known = { tickets: new Tickets(), sendBuffer: new SendBuffer(), uploads: new Uploads(this.#options.wheel) };
       this.#sessions.set(session, known);
     }
     return known;
@@ -135,7 +150,7 @@ class GrpcStreamCall implements StreamCall {
   readonly #stream: ServerHttp2Stream;
   readonly #sendBuffer: SendBuffer;
   readonly #fail: (error: TodokuError) => void;
-  #drained: (() => void) | undefined;
+  #drained: (() => boolean) | undefined;
 
   constructor(
     stream: ServerHttp2Stream,
@@ -158,7 +173,7 @@ class GrpcStreamCall implements StreamCall {
   open(): void {
     if (!isWritable(this.#stream)) return;
     this.#stream.respond(openHead, { waitForTrailers: true });
-    this.#sendBuffer.add(this.#stream, () => this.#drained?.());
+    this.#sendBuffer.add(this.#stream, () => this.#drained?.() === true);
   }
 
   write(frame: Uint8Array): boolean {
@@ -179,8 +194,9 @@ class GrpcStreamCall implements StreamCall {
     else finish(this.#stream, okTrailers);
   }
 
-  onDrain(listener: () => void): void {
+  start(listener: () => boolean): void {
     this.#drained = listener;
+    this.#sendBuffer.start(this.#stream);
   }
 
   onClose(listener: () => void): void {
@@ -195,6 +211,7 @@ function toCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, request
     caller: {
       isLoopbackPeer: isLoopbackAddress(peer),
       host: (headers[":authority"] as string | undefined) ?? headers.host,
+      forwardedFor: headers["x-forwarded-for"] as string | undefined,
       origin: headers.origin,
       secFetchSite: headers["sec-fetch-site"] as string | undefined,
     },

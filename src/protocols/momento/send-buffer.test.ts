@@ -12,11 +12,14 @@ beforeEach(() => {
 });
 
 /** A stream of which only what waits in it matters. */
-function aStream() {
+function aStream(isReading = false) {
   const drains: number[] = [];
   const emitter = Object.assign(new EventEmitter(), { writableLength: 0 });
   const stream = emitter as unknown as ServerHttp2Stream;
-  buffer.add(stream, () => drains.push(emitter.writableLength));
+  buffer.add(stream, () => {
+    drains.push(emitter.writableLength);
+    return isReading;
+  });
   return {
     drains,
     write(bytes: number): boolean {
@@ -29,6 +32,7 @@ function aStream() {
       if (emits) emitter.emit("drain");
     },
     close: () => emitter.emit("close"),
+    start: () => buffer.start(stream),
   };
 }
 
@@ -75,4 +79,24 @@ it("lets go on at a recheck, and when the streams that held the room are gone", 
   expect(one.write(1)).toBe(false);
   for (const stream of full) stream.close();
   expect(one.drains).toEqual([1, 2]);
+});
+
+it("lets only as many readers begin at once as the session has room for their first chunks", () => {
+  const readers = Array.from({ length: 1000 }, () => aStream(true));
+  for (const reader of readers) reader.start();
+  const begun = () => readers.filter(({ drains }) => drains.length > 0);
+  const count = sessionSendBufferBytes / limits.catchUpMaxBytes + 1;
+  expect(begun()).toHaveLength(count);
+  for (const reader of begun()) {
+    reader.write(streamSendBufferBytes);
+    reader.drain(false);
+  }
+  buffer.recheck();
+  expect(begun()).toHaveLength(2 * count);
+});
+
+it("lets streams that have nothing to read begin, however many", () => {
+  const live = Array.from({ length: 1000 }, () => aStream());
+  for (const stream of live) stream.start();
+  expect(live.every(({ drains }) => drains.length === 1)).toBe(true);
 });

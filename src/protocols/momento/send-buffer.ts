@@ -6,7 +6,9 @@ const { streamSendBufferBytes, sessionSendBufferBytes } = limits.http2;
 interface Entry {
   /** Bytes that waited in the stream when it was last looked at. */
   waitingBytes: number;
-  readonly drained: () => void;
+  /** One chunk, while it is on its way from the log: a thousand readers that begin at once have written nothing yet. */
+  reservedBytes: number;
+  readonly drained: () => boolean;
 }
 
 /**
@@ -19,17 +21,27 @@ export class SendBuffer {
   readonly #blocked = new Map<ServerHttp2Stream, Entry>();
   #waitingBytes = 0;
 
-  add(stream: ServerHttp2Stream, drained: () => void): void {
-    this.#streams.set(stream, { waitingBytes: 0, drained });
+  /** @param drained the stream may write (again); returns whether there is something that it reads from the log now. */
+  add(stream: ServerHttp2Stream, drained: () => boolean): void {
+    this.#streams.set(stream, { waitingBytes: 0, reservedBytes: 0, drained });
     stream.on("drain", () => this.#drained(stream));
     stream.once("close", () => this.#remove(stream));
+  }
+
+  /** The stream may begin: at once, or when the session has room. */
+  start(stream: ServerHttp2Stream): void {
+    const entry = this.#streams.get(stream);
+    if (!entry) return;
+    this.#blocked.set(stream, entry);
+    if (this.#hasRoom()) this.#unblock(stream);
   }
 
   /** Call after each write. False: the stream, or the session, holds too much. */
   wrote(stream: ServerHttp2Stream): boolean {
     const entry = this.#streams.get(stream);
     if (!entry) return true;
-    this.#note(entry, stream.writableLength);
+    entry.reservedBytes = 0;
+    this.#note(entry, stream);
     if (entry.waitingBytes <= streamSendBufferBytes && this.#hasRoom()) return true;
     this.#blocked.set(stream, entry);
     return false;
@@ -37,16 +49,26 @@ export class SendBuffer {
 
   /** For streams that were stopped because of the session: they have no `drain` of their own to wait for. */
   recheck(): void {
-    if (this.#blocked.size > 0 && this.#hasRoom()) this.#unblockOthers();
+    if (this.#blocked.size === 0) return;
+    this.#recount();
+    this.#unblockOthers();
   }
 
   #hasRoom(): boolean {
     if (this.#waitingBytes <= sessionSendBufferBytes) return true;
-    for (const [stream, entry] of this.#streams) this.#note(entry, stream.writableLength);
+    this.#recount();
     return this.#waitingBytes <= sessionSendBufferBytes;
   }
 
-  #note(entry: Entry, waitingBytes: number): void {
+  #recount(): void {
+    for (const [stream, entry] of this.#streams) this.#note(entry, stream);
+  }
+
+  #note(entry: Entry, stream: ServerHttp2Stream): void {
+    this.#count(entry, stream.writableLength + entry.reservedBytes);
+  }
+
+  #count(entry: Entry, waitingBytes: number): void {
     this.#waitingBytes += waitingBytes - entry.waitingBytes;
     entry.waitingBytes = waitingBytes;
   }
@@ -54,15 +76,15 @@ export class SendBuffer {
   #drained(stream: ServerHttp2Stream): void {
     const entry = this.#streams.get(stream);
     if (!entry) return;
-    this.#note(entry, stream.writableLength);
-    this.#unblock(stream);
+    this.#note(entry, stream);
+    if (this.#hasRoom()) this.#unblock(stream);
     this.#unblockOthers();
   }
 
   #remove(stream: ServerHttp2Stream): void {
     const entry = this.#streams.get(stream);
     if (!entry) return;
-    this.#note(entry, 0);
+    this.#count(entry, 0);
     this.#streams.delete(stream);
     this.#blocked.delete(stream);
     this.#unblockOthers();
@@ -72,6 +94,7 @@ export class SendBuffer {
   #unblockOthers(): void {
     if (this.#waitingBytes > sessionSendBufferBytes / 2) return;
     for (const stream of [...this.#blocked.keys()]) {
+      if (this.#waitingBytes > sessionSendBufferBytes) return;
       if (stream.writableLength <= streamSendBufferBytes / 2) this.#unblock(stream);
     }
   }
@@ -80,6 +103,8 @@ export class SendBuffer {
     const entry = this.#blocked.get(stream);
     if (!entry) return;
     this.#blocked.delete(stream);
-    entry.drained();
+    const isReading = entry.drained() && !this.#blocked.has(stream);
+    entry.reservedBytes = isReading ? limits.catchUpMaxBytes : 0;
+    this.#note(entry, stream);
   }
 }

@@ -49,11 +49,13 @@ export function createSubscribe(options: TopicServiceOptions) {
       // Without tickets this is how a client that gets nothing learns where it stands (Momento reference 4, option i).
       call.write(call.encoding.discontinuity({ after: position, now: position }));
     }
-    call.onDrain(() => subscription.drained());
     const stopBeating = options.heartbeats.add(call);
     call.onClose(stopBeating);
     endBeforeDeadline(options, call, request, subscription, sink);
-    subscription.drained();
+    call.start(() => {
+      subscription.drained();
+      return subscription.isOpen && !subscription.isLive;
+    });
   };
 }
 
