@@ -54,7 +54,7 @@ export const limits = {
   tokenMaxGrants: 20,
   credentialMaxBytes: 16 * kib,
   verifiedCredentials: 100_000,
-  decisionsPerPrincipal: 10_000,
+  decisionsPerPrincipal: 1000,
   /** How often an open stream looks at the wall clock for its token's expiry, which it also does at that moment: a clock that is set forward. */
   expiryCheckMs: 10 * secondMs,
 
