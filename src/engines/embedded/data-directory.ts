@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { TodokuError } from "../../domain/errors.ts";
 
@@ -57,13 +57,18 @@ export function prepareDataDirectory(dataDir: string): void {
 }
 
 function createFiles(dataDir: string): void {
-  const isNew = mkdirSync(dataDir, { recursive: true, mode: 0o700 }) !== undefined;
+  const firstMade = mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   chmodSync(dataDir, 0o700);
   for (const path of [join(dataDir, "lock.db"), databasePath(dataDir)]) {
     if (!createPrivateFile(path)) chmodSync(path, 0o600);
   }
   syncDirectory(dataDir);
-  if (isNew) syncDirectory(dirname(dataDir));
+  if (firstMade === undefined) return;
+  // Each new directory is an entry of the one above it.
+  const top = dirname(resolve(firstMade));
+  for (let directory = resolve(dataDir); directory !== top; directory = dirname(directory)) {
+    syncDirectory(dirname(directory));
+  }
 }
 
 /**
@@ -75,7 +80,8 @@ export function lockDataDirectory(dataDir: string, nowMs: number): () => void {
   const holderPath = join(dataDir, "lock.json");
   const db = new DatabaseSync(join(dataDir, "lock.db"));
   try {
-    db.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE");
+    // Of two that start at the same moment each may hold half of what the other needs: a short wait lets one of them win.
+    db.exec("PRAGMA busy_timeout = 250; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE");
   } catch (error) {
     db.close();
     throw new TodokuError(
@@ -87,12 +93,19 @@ export function lockDataDirectory(dataDir: string, nowMs: number): () => void {
     );
   }
   const holder = { pid: process.pid, host: hostname(), startedAt: new Date(nowMs).toISOString() };
-  rmSync(holderPath, { force: true });
-  writeFileSync(holderPath, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+  tellHolder(holderPath, `${JSON.stringify(holder)}\n`);
   return () => {
-    rmSync(holderPath, { force: true });
+    tellHolder(holderPath, undefined);
     db.close();
   };
+}
+
+// The lock holds without it, so a full disk must keep nobody from starting or ending: then a second start cannot say who has it.
+function tellHolder(holderPath: string, holder: string | undefined): void {
+  try {
+    rmSync(holderPath, { force: true });
+    if (holder !== undefined) writeFileSync(holderPath, holder, { mode: 0o600 });
+  } catch {}
 }
 
 function describeHolder(holderPath: string): string {

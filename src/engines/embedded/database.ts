@@ -44,14 +44,16 @@ export function openForReading(path: string): DatabaseSync {
 /**
  * An id names a cache's incarnation and is its topics' first page, so none may be given twice, not even after an old backup is
  * put back: ids start again at the clock's second if they have fallen behind it. The start itself takes one, the page of `memory` topics,
- * whose numbers begin again. Topics of a restored file go on in a new page,
- * for the original may have given numbers past the backup's.
+ * whose numbers begin again. Topics of a restored file go on in a new page, for the original may have given numbers past the backup's.
+ * The same backup may be put back twice, so a restored file jumps by the clock's milliseconds too: each time further, by a
+ * thousand ids for each second between. From then on its ids keep that distance (`id_lead`) from the clock's second.
  */
 function raiseFloors(db: DatabaseSync, nowMs: number): void {
-  const isRestored = readMeta(db, "restored") !== undefined;
-  const next = readMeta(db, "next_id") ?? 1;
-  const floor = Math.max(next, Math.floor(nowMs / 1000)) + (isRestored ? restoredIdLead : 0);
-  if (isRestored) {
+  const second = Math.floor(nowMs / 1000);
+  let floor = Math.max(readMeta(db, "next_id") ?? 1, second + (readMeta(db, "id_lead") ?? 0));
+  if (readMeta(db, "restored") !== undefined) {
+    floor += restoredIdLead + nowMs;
+    writeMeta(db, "id_lead", floor - second);
     writeMeta(db, "page_floor", floor);
     db.exec("DELETE FROM meta WHERE key = 'restored'");
   }

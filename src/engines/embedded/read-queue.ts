@@ -17,8 +17,10 @@ interface Asked {
   reject(error: TodokuError): void;
 }
 
-/** Questions in one message: their answers are one buffer, so this bounds it (each may be a chunk of 256 KiB). */
-const maxPerMessage = 32;
+/** Questions in one message: they share one snapshot. */
+const maxPerMessage = 64;
+/** Questions under way: what is answered and not yet taken lies in memory (a chunk of 256 KiB, an item of 5 MB). */
+const maxAsked = 2 * maxPerMessage;
 
 /** Asks the reader thread; the questions of one tick travel together. */
 export class ReadQueue {
@@ -49,7 +51,7 @@ export class ReadQueue {
 
   /** Answers all questions, open and to come, with `error`. */
   refuse(error: TodokuError): void {
-    this.#refusal = error;
+    this.#refusal ??= error;
     for (const asked of [...this.#asked, ...this.#waiting]) asked.reject(error);
     this.#asked = [];
     this.#waiting = [];
@@ -57,7 +59,7 @@ export class ReadQueue {
 
   #flush(): void {
     this.#isScheduled = false;
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 && this.#asked.length <= maxAsked - maxPerMessage) {
       const some = this.#waiting.splice(0, maxPerMessage);
       const packed = new FieldWriter();
       for (const { operation } of some) {
@@ -74,11 +76,18 @@ export class ReadQueue {
     const some = this.#asked.splice(0, answer.count);
     const { failure } = answer;
     if (failure !== undefined) this.#onFailure(failure);
-    const reader = answer.packed && new FieldReader(answer.packed);
+    let reader = answer.packed && new FieldReader(answer.packed);
+    let cause: unknown = failure;
     for (const { operation, resolve, reject } of some) {
-      if (reader === undefined)
-        reject(new TodokuError("unavailable", "the storage cannot be read", { cause: failure }));
-      else resolve(operation.decode(reader));
+      try {
+        if (reader !== undefined) resolve(operation.decode(reader));
+      } catch (error) {
+        // Where the next answer begins is not known any more.
+        reader = undefined;
+        cause = error;
+      }
+      if (reader === undefined) reject(new TodokuError("unavailable", "the storage cannot be read", { cause }));
     }
+    this.#flush();
   }
 }

@@ -4,18 +4,21 @@ import { openForReading } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
 
-/** Requests of one tick. */
+/** Some requests of one tick. */
 export interface ReadRequest {
   readonly count: number;
   readonly packed: Packed;
 }
 
-/** Their answers in the same order; `failure` stands for all of them. */
+/** Answers to the first `count` open requests, in their order; `failure` stands for all of them. */
 export interface ReadAnswer {
   readonly count: number;
   readonly packed: Packed | undefined;
   readonly failure: StorageFailure | undefined;
 }
+
+/** An answer leaves once it has this many bytes: the first need not wait for the last, and each view keeps its whole answer alive. */
+const answerBytes = 1024 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error("reader-thread.ts runs as a worker");
@@ -60,22 +63,33 @@ function readItem(op: FieldReader, answer: FieldWriter): void {
   if (row !== undefined) answer.putBlob(row.value as Uint8Array);
 }
 
-// One snapshot for all requests of a message: a head never falls behind the items read beside it.
-function answerAll(request: ReadRequest): ReadAnswer {
+function send(answer: ReadAnswer): void {
+  port?.postMessage(answer, answer.packed === undefined ? [] : [answer.packed.bytes]);
+}
+
+function answerOne(op: FieldReader, answer: FieldWriter): void {
+  const kind = op.text();
+  if (kind === "head") readHead(op, answer);
+  else if (kind === "topic") readItems(op, answer);
+  else readItem(op, answer);
+}
+
+// One snapshot for each answer: a head never falls behind the items read beside it, and the WAL can begin anew between two.
+function answerAll(request: ReadRequest): void {
   const op = new FieldReader(request.packed);
-  const answer = new FieldWriter();
+  let left = request.count;
   try {
-    begin.run();
     while (!op.isDone) {
-      const kind = op.text();
-      if (kind === "head") readHead(op, answer);
-      else if (kind === "topic") readItems(op, answer);
-      else readItem(op, answer);
+      const answer = new FieldWriter();
+      let count = 0;
+      begin.run();
+      for (; !op.isDone && answer.byteLength < answerBytes; count++) answerOne(op, answer);
+      end.run();
+      send({ count, packed: answer.finish(), failure: undefined });
+      left -= count;
     }
-    return { count: request.count, packed: answer.finish(), failure: undefined };
   } catch (error) {
-    return { count: request.count, packed: undefined, failure: classifyFailure(error) };
-  } finally {
+    send({ count: left, packed: undefined, failure: classifyFailure(error) });
     if (db.isTransaction) end.run();
   }
 }
@@ -84,9 +98,8 @@ port.on("message", (request: ReadRequest | "close") => {
   if (request === "close") {
     db.close();
     port.close();
-    return;
+  } else {
+    answerAll(request);
   }
-  const answer = answerAll(request);
-  port.postMessage(answer, answer.packed === undefined ? [] : [answer.packed.bytes]);
 });
 port.postMessage("opened");

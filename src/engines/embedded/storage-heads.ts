@@ -30,7 +30,8 @@ export class TopicHeads {
   readonly #selectById: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
-  #last: { readonly topic: object; readonly head: TopicHead } | undefined;
+  /** Heads opened in this transaction, by the object that stands for their topic in the batch. */
+  readonly #opened = new Map<object, TopicHead>();
 
   constructor(db: DatabaseSync, ledger: StorageLedger) {
     this.#ledger = ledger;
@@ -44,7 +45,8 @@ export class TopicHeads {
 
   /** The head of a topic that is about to grow; made when there is none. A page below the floor of a restored file ends here. */
   open(topic: { readonly environment: string; readonly cacheId: number; readonly name: string }): TopicHead {
-    if (this.#last?.topic === topic) return this.#last.head;
+    const opened = this.#opened.get(topic);
+    if (opened !== undefined) return opened;
     const key = `${topic.cacheId} ${topic.name}`;
     let head = this.#byKey.get(key);
     if (head === undefined) {
@@ -55,7 +57,7 @@ export class TopicHeads {
       head.page = this.#ledger.pageFloor;
       head.sequence = 0;
     }
-    this.#last = { topic, head };
+    this.#opened.set(topic, head);
     this.touch(head);
     return head;
   }
@@ -88,13 +90,13 @@ export class TopicHeads {
     this.#byKey.delete(head.key);
     this.#byId.delete(head.id);
     this.#moved.delete(head);
-    this.#last = undefined;
+    this.#opened.clear();
   }
 
   flush(): void {
     for (const head of this.#moved) this.#update.run(head.page, head.sequence, head.items, head.bytes, head.id);
     this.#moved.clear();
-    this.#last = undefined;
+    this.#opened.clear();
     // Nothing has moved now, so any may go. The oldest loaded goes first; re-ordering on each use would cost more than a re-read.
     for (const head of this.#byKey.values()) {
       if (this.#byKey.size <= maxCachedHeads) break;
@@ -106,7 +108,7 @@ export class TopicHeads {
     this.#byKey.clear();
     this.#byId.clear();
     this.#moved.clear();
-    this.#last = undefined;
+    this.#opened.clear();
   }
 
   #create(topic: { readonly environment: string; readonly cacheId: number; readonly name: string }) {

@@ -14,6 +14,8 @@ export interface ItemWriter {
   delete(op: FieldReader): void;
   /** One bounded step; answers whether there is more to do. */
   sweep(nowMs: number): boolean;
+  /** After a rollback: what memory says never happened. */
+  reset(): void;
 }
 
 /** `environmentMaxBytes`: past it `set` answers `limit_exceeded`; what is on disk is never evicted. */
@@ -40,7 +42,8 @@ export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, enviro
     }
   }
 
-  // Once after a start: rows of caches whose record went but which a crash kept from being forgotten.
+  // Once after a start or a rollback: rows of caches whose record went but which the crash kept from being forgotten, or whose
+  // last rows were freed by what never happened.
   function findOrphans(): void {
     for (let step = 0; step < sweepRows && orphanCursor !== undefined; step++) {
       const row = nextCache.get(orphanCursor);
@@ -89,6 +92,9 @@ export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, enviro
       free(rows);
       if (rows.length < sweepRows) ledger.swept(cacheId, "items");
       return true;
+    },
+    reset() {
+      orphanCursor = -1;
     },
   };
 }

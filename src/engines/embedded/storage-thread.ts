@@ -5,7 +5,7 @@ import type { HistoryBounds } from "../../domain/topics/store.ts";
 import { type DatabaseOptions, openForWriting } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
-import { createItemWriter } from "./storage-items.ts";
+import { createItemWriter, type ItemWriter } from "./storage-items.ts";
 import { StorageLedger } from "./storage-ledger.ts";
 import { createRecordWriter } from "./storage-records.ts";
 import { createTopicWriter } from "./storage-topics.ts";
@@ -17,10 +17,10 @@ export interface StorageThreadData extends DatabaseOptions {
   readonly itemsEnvironmentMaxBytes: number;
 }
 
-/** What the main thread sends. `probe`: is there room again? */
+/** What the main thread sends. `probe`: is there room again, once what is too old is gone? */
 export type StorageRequest =
   | { readonly kind: "batch"; readonly batch: Packed }
-  | { readonly kind: "probe" }
+  | { readonly kind: "probe"; readonly nowMs: number }
   | { readonly kind: "limit"; readonly maxFileBytes: number }
   | { readonly kind: "close" };
 
@@ -72,9 +72,10 @@ function openStorage(): (request: StorageRequest) => void {
   const db = openForWriting(data);
   const ledger = new StorageLedger(db);
   const topics = createTopicWriter(db, ledger, data.history);
+  const items = createItemWriter(db, ledger, data.itemsEnvironmentMaxBytes);
   const operations: Operations = {
     ...recordOperations(db, ledger),
-    ...itemOperations(db, ledger),
+    ...itemOperations(items, ledger),
     "topics.append": topics.append,
     "topics.forget": (op) => ledger.forget(op.number(), "topics"),
     "topics.trim": (op, answer) => answer.put(Number(topics.trim(op.number()))),
@@ -87,9 +88,14 @@ function openStorage(): (request: StorageRequest) => void {
     },
     reset() {
       topics.reset();
+      items.reset();
       ledger.reload();
     },
   });
+  const makeRoom = (nowMs: number) => {
+    topics.trim(nowMs);
+    items.sweep(nowMs);
+  };
   send({
     kind: "opened",
     records: db.prepare("SELECT * FROM records").all() as unknown as RecordRow[],
@@ -99,7 +105,8 @@ function openStorage(): (request: StorageRequest) => void {
   });
   return (request) => {
     if (request.kind === "batch") runBatch(transactions, operations, request.batch);
-    else if (request.kind === "probe") send({ kind: "probed", failure: transactions.probe() });
+    else if (request.kind === "probe")
+      send({ kind: "probed", failure: transactions.probe(() => makeRoom(request.nowMs)) });
     else if (request.kind === "limit") transactions.limitFileBytes(request.maxFileBytes);
     else close(transactions);
   };
@@ -115,8 +122,7 @@ function recordOperations(db: DatabaseSync, ledger: StorageLedger): Operations {
   };
 }
 
-function itemOperations(db: DatabaseSync, ledger: StorageLedger): Operations {
-  const items = createItemWriter(db, ledger, data.itemsEnvironmentMaxBytes);
+function itemOperations(items: ItemWriter, ledger: StorageLedger): Operations {
   return {
     "items.set": items.set,
     "items.delete": items.delete,

@@ -22,7 +22,7 @@ export function createTopicWriter(db: DatabaseSync, ledger: StorageLedger, histo
   const heads = new TopicHeads(db, ledger);
   const trimmer = createTopicTrimmer(db, ledger, heads, history);
   const insert = db.prepare(
-    "INSERT INTO topic_items (row, topic_id, page, sequence, published_at_ms, bytes, is_text, token_id, attributes, value) VALUES ((?1 << 44) | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    "INSERT INTO topic_items (row, topic_id, page, sequence, published_at_ms, bytes, is_text, token_id, attributes, value) VALUES ((? << 44) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
   );
   const findId = db.prepare(
     "SELECT page, sequence FROM message_ids WHERE topic_id = ? AND message_id = ? AND at_ms > ?",
@@ -45,7 +45,8 @@ export function createTopicWriter(db: DatabaseSync, ledger: StorageLedger, histo
     const sequence = ++head.sequence;
     const bytes = value.byteLength + (attributes === null ? 0 : attributes.length);
     const usage = head.environment;
-    insert.run(
+    // `get` of an insert answers nothing; `run` would make an object of what changed, 9 % of the whole.
+    insert.get(
       usage.id,
       usage.nextRow++,
       head.id,
@@ -88,6 +89,9 @@ export function createTopicWriter(db: DatabaseSync, ledger: StorageLedger, histo
       for (const head of heads.moved()) trimmer.trimTopic(head);
       heads.flush();
     },
-    reset: () => heads.clear(),
+    reset() {
+      heads.clear();
+      trimmer.reset();
+    },
   };
 }

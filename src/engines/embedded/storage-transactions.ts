@@ -13,6 +13,14 @@ export interface TransactionHooks {
 
 /** WAL pages (16 MiB) after which they are copied into the file. */
 const checkpointPages = 4096;
+/**
+ * WAL pages (64 MiB) past which readers are waited for: under steady replays one of them always looks at the WAL, SQLite cannot
+ * begin it anew, and it grew as long as they lasted (measured: 421 MB for 407 MB written).
+ */
+const restartPages = 4 * checkpointPages;
+/** Longer than any answer of the reader thread takes; a backup takes minutes, and then the WAL has to grow. */
+const restartWaitMs = 250;
+const busyWaitMs = 10_000;
 /** What a probe writes before writes are let in again: room for a batch, not for one last page. */
 const probeBytes = 256 * 1024;
 const pageBytes = 4096;
@@ -28,6 +36,7 @@ export class StorageTransactions {
   readonly #saveProbe: StatementSync;
   readonly #dropProbe: StatementSync;
   #failed: StorageFailure | undefined;
+  #restartAtPages = restartPages;
 
   constructor(db: DatabaseSync, hooks: TransactionHooks) {
     this.#db = db;
@@ -54,9 +63,11 @@ export class StorageTransactions {
     }
   }
 
-  /** Is there room again? */
-  probe(): StorageFailure | undefined {
-    return this.run(() => this.#saveProbe.run(probeBytes)) ?? this.run(() => this.#dropProbe.run());
+  /** Is there room again? If not, `makeRoom` drops what is too old, for the next probe: nothing else may while writes are refused. */
+  probe(makeRoom: () => void): StorageFailure | undefined {
+    const failure = this.run(() => this.#saveProbe.run(probeBytes)) ?? this.run(() => this.#dropProbe.run());
+    if (failure?.status === "refusing") this.run(makeRoom);
+    return failure;
   }
 
   /**
@@ -67,8 +78,11 @@ export class StorageTransactions {
     if (this.#failed !== undefined) return;
     try {
       const size = this.#walSize.get();
-      if (mode === "PASSIVE" && Number(size?.log) - Number(size?.checkpointed) < checkpointPages) return;
-      this.#db.exec(`PRAGMA wal_checkpoint(${mode})`);
+      const pages = Number(size?.log);
+      if (pages < restartPages) this.#restartAtPages = restartPages;
+      if (mode === "TRUNCATE") this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      else if (pages >= this.#restartAtPages) this.#restartWal(pages);
+      else if (pages - Number(size?.checkpointed) >= checkpointPages) this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     } catch (error) {
       const failure = classifyFailure(error);
       if (failure.status !== "failed") return;
@@ -84,6 +98,17 @@ export class StorageTransactions {
   close(): void {
     this.checkpoint("TRUNCATE");
     this.#db.close();
+  }
+
+  // Once in vain, the next try waits until the WAL has doubled.
+  #restartWal(pages: number): void {
+    this.#restartAtPages = 2 * pages;
+    this.#db.exec(`PRAGMA busy_timeout = ${restartWaitMs}`);
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(RESTART)");
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${busyWaitMs}`);
+    }
   }
 
   #undo(failure: StorageFailure): StorageFailure {

@@ -21,6 +21,8 @@ export interface TopicTrimmer {
   trimTopic(head: TopicHead): void;
   /** One bounded step over everything else; answers whether there is more to do. */
   trim(nowMs: number): boolean;
+  /** After a rollback. */
+  reset(): void;
 }
 
 /** See `HistoryBounds` for what counts. */
@@ -100,7 +102,8 @@ export function createTopicTrimmer(
     return dropped === trimRows;
   }
 
-  // Once after a start: rows of caches whose record went but which a crash kept from being forgotten.
+  // Once after a start or a rollback: rows of caches whose record went but which the crash kept from being forgotten, or whose
+  // last rows were freed by what never happened.
   function findOrphans(): void {
     for (let step = 0; step < trimRows && orphanCursor !== undefined; step++) {
       const row = nextCache.get(orphanCursor);
@@ -154,6 +157,9 @@ export function createTopicTrimmer(
       const hasMoreIds = dropIds.run(nowMs - limits.messageIdWindowMs, trimRows).changes === trimRows;
       const hasMoreForgotten = sweepForgotten();
       return giveBack() || hasMoreItems || hasMoreIds || hasMoreForgotten;
+    },
+    reset() {
+      orphanCursor = -1;
     },
   };
 }

@@ -38,7 +38,8 @@ export class Storage {
   readonly startId: number;
   /** @internal Tests end it to see what a dead thread does. */
   readonly writer: Worker;
-  readonly #reader: Worker;
+  /** @internal The same. */
+  readonly reader: Worker;
   readonly #options: StorageOptions;
   readonly #unlock: () => void;
   #probeTimer: NodeJS.Timeout | undefined;
@@ -53,7 +54,7 @@ export class Storage {
     this.#options = options;
     this.#unlock = unlock;
     this.writer = threads.writer;
-    this.#reader = threads.reader;
+    this.reader = threads.reader;
     this.openedRecords = opened.records;
     this.pageFloor = opened.pageFloor;
     this.openedForgotten = opened.forgotten;
@@ -63,10 +64,8 @@ export class Storage {
       if (failure.status === "failed") this.#fail(failure.message);
     });
     this.writer.on("message", (answer: StorageAnswer) => this.#onAnswer(answer));
-    for (const thread of [threads.writer, threads.reader]) {
-      thread.on("error", (error) => this.#fail(`a storage thread died: ${error.message}`));
-      thread.on("exit", () => this.#fail("a storage thread ended"));
-    }
+    this.#watch(threads.writer, (reason) => this.writes.refuse(refusal(reason)));
+    this.#watch(threads.reader, (reason) => this.reads.refuse(unreadable(reason)));
   }
 
   /** @throws TodokuError `failed_precondition`: in use, or written by a newer program; `unavailable`: the file cannot be opened. */
@@ -88,6 +87,8 @@ export class Storage {
       const reader = startThread("reader-thread", { path });
       threads.push(reader);
       await firstMessage(reader);
+      // Nobody would hear of an end before the constructor listens: its writes would wait for ever.
+      if (writer.threadId === -1) throw new TodokuError("unavailable", "a storage thread ended while it started");
       return new Storage(options, unlock, { writer, reader }, opened);
     } catch (error) {
       await Promise.all(threads.map((thread) => thread.terminate()));
@@ -116,13 +117,23 @@ export class Storage {
     await this.writes.drain(closed);
     clearInterval(this.#probeTimer);
     this.reads.refuse(closed);
-    await endThread(this.#reader, () => this.#reader.postMessage("close"));
+    await endThread(this.reader, () => this.reader.postMessage("close"));
     await endThread(this.writer, () => this.#send({ kind: "close" }));
     this.#unlock();
   }
 
   #send(request: StorageRequest, transfer: ArrayBuffer[] = []): void {
     this.writer.postMessage(request, transfer);
+  }
+
+  /** `refuse` answers what the thread will not answer any more. */
+  #watch(thread: Worker, refuse: (reason: string) => void): void {
+    const ended = (reason: string) => {
+      refuse(reason);
+      this.#fail(reason);
+    };
+    thread.on("error", (error) => ended(`a storage thread died: ${error.message}`));
+    thread.on("exit", () => ended("a storage thread ended"));
   }
 
   #onAnswer(answer: StorageAnswer): void {
@@ -132,9 +143,12 @@ export class Storage {
   }
 
   #onFailure(failure: StorageFailure): void {
-    if (failure.status === "failed") this.#fail(failure.message);
-    else if (failure.status === "refusing") this.#refuse(failure.message);
-    else {
+    if (failure.status === "failed") {
+      this.writes.refuse(refusal(failure.message));
+      this.#fail(failure.message);
+    } else if (failure.status === "refusing") {
+      this.#refuse(failure.message);
+    } else {
       this.#options.log(`storage: a batch was rolled back: ${failure.message}`);
       this.writes.failBatch(refusal(failure.message));
     }
@@ -144,7 +158,10 @@ export class Storage {
     this.writes.refuse(refusal(reason));
     this.#options.log(`storage refuses writes: ${reason}`);
     this.health.change("refusing", reason);
-    this.#probeTimer ??= setInterval(() => this.#send({ kind: "probe" }), probeEveryMs).unref();
+    this.#probeTimer ??= setInterval(
+      () => this.#send({ kind: "probe", nowMs: this.#options.wallMs() }),
+      probeEveryMs,
+    ).unref();
   }
 
   #onProbed(failure: StorageFailure | undefined): void {
@@ -157,10 +174,11 @@ export class Storage {
     this.health.change("open", undefined);
   }
 
+  // A batch in flight is still answered, by the storage thread or by its end: it may be on disk when the reader fails.
   #fail(reason: string): void {
     if (this.health.current.status === "failed") return;
     clearInterval(this.#probeTimer);
-    this.writes.refuse(refusal(reason));
+    this.writes.refuseWaiting(refusal(reason));
     if (this.#closing !== undefined) return;
     this.#options.log(`storage failed: ${reason}`);
     this.health.change("failed", reason);
@@ -170,6 +188,10 @@ export class Storage {
 /** What a caller hears: the reason stays in the log. */
 function refusal(reason: string): TodokuError {
   return new TodokuError("unavailable", "the storage takes no writes now", { cause: new Error(reason) });
+}
+
+function unreadable(reason: string): TodokuError {
+  return new TodokuError("unavailable", "the storage cannot be read", { cause: new Error(reason) });
 }
 
 function firstMessage<T>(thread: Worker): Promise<T> {

@@ -22,7 +22,7 @@ export function createDiskTopics(storage: Storage, records: EmbeddedRecords): To
       return storage.writes.submit<readonly AppendResult[]>({
         name: "topics.append",
         items: batch.length,
-        bytes: batch.reduce((sum, item) => sum + item.value.bytes.byteLength, 0),
+        bytes: batch.reduce((sum, item) => sum + bytesOf(item), 0),
         encode: (op) => encodeItems(op, batch),
         decode: (answer) => batch.map((item) => readResult(answer, item)),
       });
@@ -77,6 +77,16 @@ export function createDiskTopics(storage: Storage, records: EmbeddedRecords): To
 
 function firstHead(key: TopicKey, pageFloor: number): Position {
   return { page: Math.max(key.cache.cacheId, pageFloor), sequence: 0 };
+}
+
+// Attributes may be sixteen times what a small value is: uncounted they would break the bound on what waits.
+function bytesOf({ value, attributes }: NewItem): number {
+  let bytes = value.bytes.byteLength;
+  for (const name in attributes) {
+    const attribute = attributes[name];
+    if (attribute !== undefined) bytes += name.length + attribute.type.length + attribute.value.length;
+  }
+  return bytes;
 }
 
 function encodeItems(op: FieldWriter, batch: readonly NewItem[]): void {

@@ -87,12 +87,19 @@ export class WriteQueue {
 
   /** Answers everything in flight and behind it with `error`, and every new write too, until {@link accept}. */
   refuse(error: TodokuError): void {
-    this.#refusal = error;
-    const all = [...this.#inFlight, ...this.#waiting];
+    const batch = this.#inFlight;
     this.#inFlight = [];
+    this.#rejectAll(batch, error);
+    this.refuseWaiting(error);
+  }
+
+  /** The same for all but the batch in flight, whose outcome somebody else will tell. */
+  refuseWaiting(error: TodokuError): void {
+    this.#refusal = error;
+    const behind = this.#waiting;
     this.#waiting = [];
-    this.#rejectAll(all, error);
-    this.#idle?.();
+    this.#rejectAll(behind, error);
+    if (this.#inFlight.length === 0) this.#idle?.();
   }
 
   accept(): void {
