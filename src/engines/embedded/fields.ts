@@ -16,8 +16,7 @@ export interface Packed {
 export class FieldWriter {
   readonly #fields: Field[] = [];
   readonly #blobs: Uint8Array[] = [];
-  readonly #topics = new Map<number, Map<string, number>>();
-  #topicCount = 0;
+  readonly #topics = new Map<string, number>();
   #lastKey: TopicKey | undefined;
   #lastIndex = 0;
   #byteLength = 0;
@@ -43,17 +42,12 @@ export class FieldWriter {
       this.#fields.push(this.#lastIndex);
       return;
     }
-    const { cacheId, environment } = key.cache;
-    let ofCache = this.#topics.get(cacheId);
-    if (ofCache === undefined) {
-      ofCache = new Map();
-      this.#topics.set(cacheId, ofCache);
-    }
-    let index = ofCache.get(key.topic);
+    const text = `${key.cache.cacheId} ${key.topic}`;
+    let index = this.#topics.get(text);
     if (index === undefined) {
-      index = this.#topicCount++;
-      ofCache.set(key.topic, index);
-      this.#fields.push(index, environment, cacheId, key.topic);
+      index = this.#topics.size;
+      this.#topics.set(text, index);
+      this.#fields.push(index, key.cache.environment, key.cache.cacheId, key.topic);
     } else {
       this.#fields.push(index);
     }
