@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { TodokuError } from "./errors.ts";
 import { limits } from "./limits.ts";
 
-/** @throws TodokuError `invalid_argument` unless `name` is 1..255 bytes of UTF-8 and not blank. `what` is the word for the message. */
+/** @throws TodokuError `invalid_argument` unless `name` is well-formed, 1..255 bytes of UTF-8 and not blank. `what` is the word for the message. */
 export function checkName(what: string, name: string): void {
   // Each UTF-16 unit is at least one byte, and at most three: only names in between need counting.
   const isLong =
@@ -14,5 +14,7 @@ export function checkName(what: string, name: string): void {
       `${what} name has ${Buffer.byteLength(name)} bytes; must be <= ${limits.nameMaxBytes}`,
     );
   }
+  // Names that differ only in lone surrogates are one name in UTF-8, and two in memory.
+  if (!name.isWellFormed()) throw new TodokuError("invalid_argument", `${what} name is not well-formed Unicode`);
   if (name.trim() === "") throw new TodokuError("invalid_argument", `${what} name must not be empty`);
 }

@@ -32,6 +32,8 @@ export function checkMessage({ value, attributes, messageId }: Message, messageM
       `messageId has ${messageId.length} characters; must be >= 1 and <= ${limits.messageIdMaxLength}`,
     );
   }
+  if (messageId?.isWellFormed() === false)
+    throw new TodokuError("invalid_argument", "messageId is not well-formed Unicode");
   if (attributes) checkAttributes(attributes);
 }
 

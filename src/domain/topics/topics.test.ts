@@ -182,6 +182,10 @@ describe("publish", () => {
     expect(() => say(topics, "")).toThrow("a text message must not be empty");
     expect(() => say(topics, "x".repeat(262_145))).toThrow("262145 bytes; must be <= 262144");
     expect(() => topics.publish(openPrincipal, "c", " ", text("x"))).toThrow("topic name must not be empty");
+    expect(() => topics.publish(openPrincipal, "c", "s\ud800", text("x"))).toThrow("topic name is not well-formed");
+    expect(() => topics.publish(openPrincipal, "c", "t", { ...text("x"), messageId: "\udfff" })).toThrow(
+      "messageId is not",
+    );
     expect(() => topics.publish(openPrincipal, "c", "届".repeat(86), text("x"))).toThrow("258 bytes; must be <= 255");
     await expect(topics.publish(openPrincipal, "c2", "t", text("x"))).rejects.toMatchObject({ code: "not_found" });
   });

@@ -17,7 +17,7 @@ interface Asked {
   reject(error: TodokuError): void;
 }
 
-/** Questions in one message: they share one snapshot. */
+/** Questions in one message. With 16 a burst of 20,000 heads cost half as much CPU again. */
 const maxPerMessage = 64;
 /** Questions under way: what is answered and not yet taken lies in memory (a chunk of 256 KiB, an item of 5 MB). */
 const maxAsked = 2 * maxPerMessage;
