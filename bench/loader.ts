@@ -5,7 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { onCore } from "./pin.ts";
+import { onCores } from "./pin.ts";
 import type { Server } from "./servers.ts";
 
 /** What one run of the load measured. */
@@ -28,6 +28,10 @@ export interface LoadShape {
   readonly streams?: number;
   readonly window?: number;
   readonly rate?: number;
+  /** Before it counts; default 1. */
+  readonly warmSeconds?: number;
+  /** Where the server runs; default "0", a core that the loader keeps off. */
+  readonly serverCores?: string;
 }
 
 const sources = fileURLToPath(new URL("./load/", import.meta.url));
@@ -51,7 +55,7 @@ export function compileLoader(): string {
   return binary;
 }
 
-/** Loads `server` from core 1: a warm-up of a second, then `seconds` that count. */
+/** Loads `server` from core 1: a warm-up, then `seconds` that count. */
 export async function runLoad(binary: string, server: Server, shape: LoadShape, seconds: number): Promise<Measurement> {
   const options = {
     mode: shape.mode,
@@ -65,12 +69,12 @@ export async function runLoad(binary: string, server: Server, shape: LoadShape, 
     streams: shape.streams ?? 1,
     window: shape.window ?? 1,
     rate: shape.rate ?? 0,
-    warm: 1,
+    warm: shape.warmSeconds ?? 1,
     seconds,
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const timeout = (seconds + 20) * 1000;
-  const { stdout } = await promisify(execFile)(...onCore(1, binary, args), { timeout });
+  const timeout = (seconds + options.warm + 20) * 1000;
+  const { stdout } = await promisify(execFile)(...onCores("1", binary, args), { timeout });
   const measured = JSON.parse(stdout) as Measurement;
   if (measured.lost !== 0) throw new Error(`${measured.lost} messages were lost`);
   return measured;

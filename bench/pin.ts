@@ -1,4 +1,4 @@
-/** The command line that runs `command` on one core, with all threads it starts. */
-export function onCore(core: number, command: string, args: readonly string[]): [string, string[]] {
-  return ["taskset", ["-c", String(core), command, ...args]];
+/** The command line that runs `command`, with all threads it starts, on these cores: "0", or "0,1". */
+export function onCores(cores: string, command: string, args: readonly string[]): [string, string[]] {
+  return ["taskset", ["-c", cores, command, ...args]];
 }

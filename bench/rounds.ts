@@ -23,7 +23,7 @@ export async function runRounds(question: Question, binary: string, count: numbe
     const first = index % servers.length;
     const round = new Map<ServerName, Measurement>();
     for (const name of [...servers.slice(first), ...servers.slice(0, first)]) {
-      const server = await startServer(name);
+      const server = await startServer(name, question.load.serverCores);
       try {
         const measured = await runLoad(binary, server, question.load, seconds);
         round.set(name, measured);

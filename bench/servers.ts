@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { onCore } from "./pin.ts";
+import { onCores } from "./pin.ts";
 
 /** Who is measured: Todoku by the durability of its cache, and the peers beside it. */
 export type ServerName = "todoku-memory" | "todoku-disk" | "h2hand" | "grpc-js";
@@ -50,21 +50,27 @@ function text(field: number, value: string): string {
   return Buffer.from([field * 8 + 2, value.length, ...Buffer.from(value)]).toString("hex");
 }
 
-/** Starts a fresh server on core 0: no round inherits the heap or the log of the one before. */
-export async function startServer(name: ServerName): Promise<Server> {
-  if (name === "h2hand") return launch(import.meta.resolve("./peers/h2hand.ts"), [], peerCalls);
-  if (name === "grpc-js") return launch(import.meta.resolve("./peers/grpc-js.ts"), [], peerCalls);
+/** Starts a fresh server on `cores`: no round inherits the heap or the log of the one before. */
+export async function startServer(name: ServerName, cores = "0"): Promise<Server> {
+  if (name === "h2hand") return launch(cores, import.meta.resolve("./peers/h2hand.ts"), [], peerCalls);
+  if (name === "grpc-js") return launch(cores, import.meta.resolve("./peers/grpc-js.ts"), [], peerCalls);
   const dataDir = mkdtempSync(join(tmpdir(), "todoku-bench-data-"));
   const durability = name === "todoku-disk" ? "disk" : "memory";
   const args = ["dev", "--port", "0", "--data-dir", dataDir, "--log-level", "warn", "--cache-durability", durability];
   const clear = () => rmSync(dataDir, { recursive: true, force: true });
-  const server = await launch(import.meta.resolve("../src/cli/main.ts"), args, todokuCalls, clear);
+  const server = await launch(cores, import.meta.resolve("../src/cli/main.ts"), args, todokuCalls, clear);
   await createCache(server);
   return server;
 }
 
-async function launch(url: string, args: readonly string[], calls: Calls, clear = () => {}): Promise<Server> {
-  const [command, commandArgs] = onCore(0, process.execPath, [fileURLToPath(url), ...args]);
+async function launch(
+  cores: string,
+  url: string,
+  args: readonly string[],
+  calls: Calls,
+  clear = () => {},
+): Promise<Server> {
+  const [command, commandArgs] = onCores(cores, process.execPath, [fileURLToPath(url), ...args]);
   const child = spawn(command, commandArgs, { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const kill = () => child.kill("SIGKILL"); // a bench that was interrupted leaves nothing running
