@@ -33,7 +33,7 @@ export function table(answers: readonly Answer[]): string {
     Math.max(...cells.map((line) => (line[column] ?? "").length)),
   );
   const lines = cells.map((line) => `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);
-  lines.splice(1, 0, `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`);
+  lines.splice(1, 0, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`); // as Biome formats it, for `--write`
   return lines.join("\n");
 }
 
