@@ -1,12 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import type { Auth } from "../../domain/auth/auth.ts";
-import type { Caller, Principal } from "../../domain/auth/principal.ts";
+import { toCaller } from "../../domain/auth/caller.ts";
+import type { Principal } from "../../domain/auth/principal.ts";
 import { TodokuError } from "../../domain/errors.ts";
-import { isLoopbackAddress } from "../../lib/loopback.ts";
 
 /** @throws TodokuError `unauthenticated`. */
 export function authenticate(auth: Auth, request: IncomingMessage): Principal | Promise<Principal> {
-  return auth.authenticate(readCredential(request.headers.authorization), toCaller(request));
+  return auth.authenticate(
+    readCredential(request.headers.authorization),
+    toCaller(request.socket.remoteAddress, request.headers),
+  );
 }
 
 /**
@@ -21,14 +24,4 @@ function readCredential(authorization: string | undefined): string {
     throw new TodokuError("unauthenticated", "the Authorization header must be: Bearer <API key or token>");
   }
   return token;
-}
-
-function toCaller({ headers, socket }: IncomingMessage): Caller {
-  return {
-    isLoopbackPeer: isLoopbackAddress(socket.remoteAddress),
-    host: headers.host ?? (headers[":authority"] as string | undefined),
-    forwardedFor: headers["x-forwarded-for"] as string | undefined,
-    origin: headers.origin,
-    secFetchSite: headers["sec-fetch-site"] as string | undefined,
-  };
 }

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { toCaller } from "../../domain/auth/caller.ts";
 import { TodokuError, toTodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
 import type { Encoding } from "../../domain/topics/subscription.ts";
-import { isLoopbackAddress } from "../../lib/loopback.ts";
 import { isGone } from "../../lib/response.ts";
 import type { Call, StreamCall } from "./call.ts";
 import { setCorsHeaders } from "./cors.ts";
@@ -186,13 +186,7 @@ class WebStreamCall implements StreamCall {
 function toCall(request: IncomingMessage, message: Uint8Array): Call {
   const { headers } = request;
   return {
-    caller: {
-      isLoopbackPeer: isLoopbackAddress(request.socket.remoteAddress),
-      host: headers.host ?? (headers[":authority"] as string | undefined),
-      forwardedFor: headers["x-forwarded-for"] as string | undefined,
-      origin: headers.origin,
-      secFetchSite: headers["sec-fetch-site"] as string | undefined,
-    },
+    caller: toCaller(request.socket.remoteAddress, headers),
     authorization: headers.authorization ?? "",
     cacheName: typeof headers.cache === "string" ? headers.cache : "",
     timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
+import { toCaller } from "../../domain/auth/caller.ts";
 import type { Caller } from "../../domain/auth/principal.ts";
 import { TodokuError, toTodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
-import { isLoopbackAddress } from "../../lib/loopback.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { Call, Methods, StreamCall } from "./call.ts";
 import { deadlineStatus, toWire, type WireStatus } from "./errors.ts";
@@ -206,15 +206,8 @@ class GrpcStreamCall implements StreamCall {
 }
 
 function toCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, request: Uint8Array): Call {
-  const peer = stream.session?.socket?.remoteAddress;
   return {
-    caller: {
-      isLoopbackPeer: isLoopbackAddress(peer),
-      host: (headers[":authority"] as string | undefined) ?? headers.host,
-      forwardedFor: headers["x-forwarded-for"] as string | undefined,
-      origin: headers.origin,
-      secFetchSite: headers["sec-fetch-site"] as string | undefined,
-    },
+    caller: toCaller(stream.session?.socket?.remoteAddress, headers),
     authorization: headers.authorization ?? "",
     cacheName: toText(headers.cache),
     timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),
