@@ -65,11 +65,22 @@ describe("links", () => {
 });
 
 describe("docs/design/dependencies.md", () => {
-  const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<string, Record<string, string>>;
+  const packageOf = (folder: string) =>
+    JSON.parse(read(join(folder, "package.json"))) as Record<string, Record<string, string>>;
+  const { dependencies, devDependencies } = packageOf(".");
+  const ofExamples = readdirSync(join(root, "examples"))
+    .map((name) => packageOf(join("examples", name)))
+    .map((example) => ({ ...example.dependencies, ...example.devDependencies }))
+    .flatMap(Object.keys);
+  const known = { ...dependencies, ...devDependencies };
 
   it.each([
     ["## At run time", dependencies],
     ["## For development and tests", devDependencies],
+    [
+      "## Of the examples only",
+      Object.fromEntries(ofExamples.filter((name) => !(name in known)).map((name) => [name, ""])),
+    ],
   ])("names under %j exactly what package.json has, with a reason", (heading, wanted = {}) => {
     const listed = rows("docs/design/dependencies.md", heading);
     expect(listed.map(([name]) => name).toSorted()).toEqual(Object.keys(wanted).toSorted());

@@ -1,6 +1,6 @@
+import { attributeBytes } from "../attributes.ts";
 import { TodokuError, toTodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { attributeBytes } from "./message.ts";
 import type { AppendResult, NewItem, TopicStore } from "./store.ts";
 
 /** One publish on its way to the log. */

@@ -1,7 +1,7 @@
-import { Buffer } from "node:buffer";
+import { type Attributes, checkAttributes } from "../attributes.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
-import type { Attributes, TopicValue } from "./store.ts";
+import type { TopicValue } from "./store.ts";
 
 /** A message to publish. */
 export interface Message {
@@ -35,28 +35,4 @@ export function checkMessage({ value, attributes, messageId }: Message, messageM
   if (messageId?.isWellFormed() === false)
     throw new TodokuError("invalid_argument", "messageId is not well-formed Unicode");
   if (attributes) checkAttributes(attributes);
-}
-
-function checkAttributes(attributes: Attributes): void {
-  const entries = Object.entries(attributes);
-  if (entries.length > limits.attributesMaxCount) {
-    throw new TodokuError("invalid_argument", `${entries.length} attributes must be <= ${limits.attributesMaxCount}`);
-  }
-  if (Object.hasOwn(attributes, "")) throw new TodokuError("invalid_argument", "an attribute name must not be empty");
-  const bytes = attributeBytes(attributes);
-  if (bytes > limits.attributesMaxBytes) {
-    throw new TodokuError(
-      "limit_exceeded",
-      `request limit: the attributes have ${bytes} bytes; must be <= ${limits.attributesMaxBytes}`,
-      { subject: "message_size" },
-    );
-  }
-}
-
-/** Names, types and values together; 0 for none. */
-export function attributeBytes(attributes: Attributes | undefined): number {
-  let bytes = 0;
-  for (const [name, { type, value }] of attributes ? Object.entries(attributes) : [])
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(type) + Buffer.byteLength(value);
-  return bytes;
 }

@@ -1,3 +1,4 @@
+import type { Attributes } from "../attributes.ts";
 import type { CacheKey } from "../cache/cache.ts";
 import type { TodokuError } from "../errors.ts";
 import type { Position } from "./position.ts";
@@ -7,9 +8,6 @@ export interface TopicValue {
   readonly isText: boolean;
   readonly bytes: Uint8Array;
 }
-
-/** Attributes of an item: name -> type and value (the shape SNS and the gateway need). */
-export type Attributes = Readonly<Record<string, { readonly type: string; readonly value: string }>>;
 
 /** What a topic is called, in every engine: the cache's incarnation and the topic's name. */
 export interface TopicKey {

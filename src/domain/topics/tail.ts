@@ -1,5 +1,5 @@
+import { attributeBytes } from "../attributes.ts";
 import { limits } from "../limits.ts";
-import { attributeBytes } from "./message.ts";
 import type { Position } from "./position.ts";
 import type { TopicItem } from "./store.ts";
 

@@ -1,9 +1,10 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
+import type { Attributes } from "../../domain/attributes.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import type { Message } from "../../domain/topics/message.ts";
 import { formatPosition, type Position, parsePosition } from "../../domain/topics/position.ts";
-import type { Attributes, TopicItem } from "../../domain/topics/store.ts";
+import type { TopicItem } from "../../domain/topics/store.ts";
 
 // Half a surrogate pair has no UTF-8 form: it would come back as another text.
 const text = z.string().refine((value) => value.isWellFormed(), "must be well-formed Unicode");
