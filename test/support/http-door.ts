@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AccessOptions, createAuth } from "../../src/domain/auth/auth.ts";
+import { createKeys } from "../../src/domain/auth/keys.ts";
 import { openPrincipal } from "../../src/domain/auth/open-access.ts";
 import { createTokens, type TokenRequest } from "../../src/domain/auth/tokens.ts";
 import { createCaches } from "../../src/domain/cache/caches.ts";
@@ -13,6 +14,7 @@ import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import { createHttpDoor, type HttpOptions } from "../../src/protocols/http/index.ts";
+import { AnswerCheck } from "./http-answers.ts";
 
 /** What a test may set; the rest is real. */
 export type DoorOverrides = Partial<Pick<HttpOptions, "health" | "isReady" | "isDraining" | "metrics" | "log">> & {
@@ -23,7 +25,7 @@ export type DoorOverrides = Partial<Pick<HttpOptions, "health" | "isReady" | "is
 
 /**
  * The HTTP door over the real domain and the embedded engine, on a port of its own, with a clock that the test moves.
- * The memory cache `c` is there.
+ * The memory cache `c` is there. When it is disposed of, it fails if an answer was not as the OpenAPI document says.
  */
 export async function anHttpDoor(overrides: DoorOverrides = {}) {
   const dataDir = await mkdtemp(join(tmpdir(), "todoku-door-"));
@@ -32,26 +34,30 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
   const clock = { monotonicMs: () => elapsedMs, wallMs: () => startMs + elapsedMs };
   const wheel = new TimerWheel(clock);
   const engine = await openEmbeddedEngine({ dataDir, wallMs: clock.wallMs });
+  const keys = createKeys(engine, clock.wallMs);
   const tokens = createTokens(engine.records, clock.wallMs);
   const access = { isOpen: true, devOrigins: [], devKey: undefined, ...overrides.access };
-  const auth = createAuth(tokens, access, clock.wallMs);
+  const auth = createAuth({ keys, tokens }, access, clock.wallMs);
   const caches = createCaches(engine, { defaultDurability: "disk", wallMs: clock.wallMs });
   await caches.start();
   await caches.create(openPrincipal, "c", "memory");
   const messageMaxBytes = limits.messageMaxBytes;
   const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes });
   const door = createHttpDoor({
-    ...{ auth, tokens, caches, topics, clock, wheel, messageMaxBytes, version: "0.0.0-test" },
+    ...{ auth, keys, tokens, caches, topics, clock, wheel, messageMaxBytes, version: "0.0.0-test" },
+    endpoint: () => "127.0.0.1:8080",
     health: overrides.health ?? engine.health,
     isReady: overrides.isReady ?? (() => true),
     ...(overrides.isDraining ? { isDraining: overrides.isDraining } : {}),
     metrics: overrides.metrics ?? (async () => ({ contentType: "text/plain; version=0.0.4", text: "todoku_up 1\n" })),
     log: overrides.log ?? silentLog,
   });
-  const server = createServer(door.handle);
+  const answers = new AnswerCheck();
+  const handle = answers.wrap(door.handle);
+  const server = createServer(handle);
   const url = await listen(server);
   return {
-    ...{ url, door, server, engine, auth, caches, topics },
+    ...{ url, door: { ...door, handle }, answers, server, engine, auth, caches, topics },
     principal: openPrincipal,
     /** Moves both clocks in steps of the wheel's turn and fires what is due. */
     advance(ms: number) {
@@ -62,13 +68,14 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
     },
     /** A disposable token of the environment `dev`. */
     token: async (request: Partial<TokenRequest> = {}) =>
-      (await tokens.issue("dev", { grants: allTopics, tokenId: "", validForMs: 60_000, ...request })).token,
+      (await tokens.issue(openPrincipal, { grants: allTopics, tokenId: "", validForMs: 60_000, ...request })).token,
     async [Symbol.asyncDispose]() {
       door.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await engine.close();
       await rm(dataDir, { recursive: true, force: true });
+      answers.verify();
     },
   };
 }

@@ -93,7 +93,7 @@ it("replays what came between the early end and the return of a client that has 
   const second = subscribeByHand(session, "c", "gap");
   await second.until(() => second.items().length > 0);
   expect(second.items()[0]?.item.value.text).toBe("between");
-  // The ticket is used up, and another connection never had one.
+  // The resume place is used up, and another connection never had one.
   const third = subscribeByHand(session, "c", "gap");
   await third.until(() => third.messages.length > 0);
   await publishByHand(session, "c", "gap", "later");

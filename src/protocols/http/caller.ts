@@ -1,15 +1,28 @@
-import type { IncomingMessage } from "node:http";
 import type { Auth } from "../../domain/auth/auth.ts";
 import { toCaller } from "../../domain/auth/caller.ts";
 import type { Principal } from "../../domain/auth/principal.ts";
+import type { Tickets } from "../../domain/auth/tickets.ts";
 import { TodokuError } from "../../domain/errors.ts";
+import type { HttpContext } from "./operation.ts";
 
-/** @throws TodokuError `unauthenticated`. */
-export function authenticate(auth: Auth, request: IncomingMessage): Principal | Promise<Principal> {
-  return auth.authenticate(
-    readCredential(request.headers.authorization),
-    toCaller(request.socket.remoteAddress, request.headers),
-  );
+/**
+ * Who calls, by the header `Authorization` or the query parameter `ticket`.
+ * @throws TodokuError `unauthenticated`; `invalid_argument`: there are both, or two tickets.
+ */
+export function authenticate(
+  { auth, tickets }: { readonly auth: Auth; readonly tickets: Tickets },
+  { req, env: { incoming } }: HttpContext,
+): Principal | Promise<Principal> {
+  const { authorization } = incoming.headers;
+  const caller = toCaller(incoming.socket.remoteAddress, incoming.headers);
+  const [ticket, ...others] = req.queries("ticket") ?? [];
+  if (ticket === undefined) return auth.authenticate(readCredential(authorization), caller);
+  if (authorization !== undefined || others.length > 0) {
+    throw new TodokuError("invalid_argument", 'there must be one credential: the Authorization header or one "ticket"');
+  }
+  const principal = tickets.redeem(ticket, req.method, new URL(req.url).pathname);
+  // A ticket must not carry the empty credential of dev mode to where that is not accepted itself.
+  return principal.kind === "open" ? auth.authenticate("", caller) : principal;
 }
 
 /**

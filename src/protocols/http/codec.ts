@@ -1,29 +1,38 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
-import type { Attributes } from "../../domain/attributes.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import type { Message } from "../../domain/topics/message.ts";
-import { formatPosition, type Position, parsePosition } from "../../domain/topics/position.ts";
+import { formatPosition } from "../../domain/topics/position.ts";
 import type { TopicItem } from "../../domain/topics/store.ts";
 
 // Half a surrogate pair has no UTF-8 form: it would come back as another text.
 const text = z.string().refine((value) => value.isWellFormed(), "must be well-formed Unicode");
 
+/** Attributes of an answer, by name. */
+export const attributesSchema = z.record(text, z.strictObject({ type: text, value: text })).meta({ id: "Attributes" });
+
+/** Attributes of a request. zod leaves an own `__proto__` out without a word; it is refused instead. */
+export const attributesField = z
+  .unknown()
+  .refine(
+    (value) => !(value instanceof Object && Object.hasOwn(value, "__proto__")),
+    'the name "__proto__" is not allowed',
+  )
+  .pipe(attributesSchema)
+  // The document would take it for anything at all.
+  .meta({ $ref: "#/$defs/Attributes" });
+
 /** The body of a publish. */
-export const publishSchema = z.strictObject({
-  text: text.optional(),
-  binary: z.base64("must be base64").optional(),
-  // zod leaves an own `__proto__` out without a word; it is refused instead.
-  attributes: z
-    .unknown()
-    .refine(
-      (value) => !(value instanceof Object && Object.hasOwn(value, "__proto__")),
-      'the name "__proto__" is not allowed',
-    )
-    .pipe(z.record(text, z.strictObject({ type: text, value: text })))
-    .optional(),
-  messageId: text.optional(),
-});
+export const publishSchema = z
+  .strictObject({
+    text: text.optional().meta({ description: "Either this or `binary`; not empty" }),
+    binary: z.base64("must be base64").optional(),
+    attributes: attributesField.optional(),
+    messageId: text.optional().meta({
+      description: "1 to 128 characters: the same one within 5 minutes answers with the first result",
+    }),
+  })
+  .meta({ id: "Message" });
 
 /** @throws TodokuError `invalid_argument` unless there is exactly one of `text` and `binary`. */
 export function toMessage({ text, binary, attributes, messageId }: z.infer<typeof publishSchema>): Message {
@@ -37,19 +46,25 @@ export function toMessage({ text, binary, attributes, messageId }: z.infer<typeo
   return { value, attributes, messageId };
 }
 
-/** An item as JSON has it: `text` or `binary` (base64); `attributes` and `tokenId` only when the item has them. */
-export interface ItemJson {
-  readonly position: string;
-  readonly sequencePage: number;
-  readonly sequenceNumber: number;
-  readonly text?: string;
-  readonly binary?: string;
-  readonly attributes?: Attributes;
-  readonly tokenId?: string;
-  readonly publishedAtMs: number;
-}
+export const positionSchema = z
+  .string()
+  .meta({ id: "Position", description: "`<page>-<sequence>`", pattern: "^[0-9]+-[0-9]+$", examples: ["7-2"] });
 
-export function toItemJson(item: TopicItem): ItemJson {
+/** An item as JSON has it: `text` or `binary` (base64); `attributes` and `tokenId` only when the item has them. */
+export const itemSchema = z
+  .object({
+    position: positionSchema,
+    sequencePage: z.int(),
+    sequenceNumber: z.int(),
+    text: z.string().optional(),
+    binary: z.base64().optional().meta({ description: "Stands instead of `text` for bytes" }),
+    attributes: attributesSchema.optional(),
+    tokenId: z.string().optional().meta({ description: "Of the token that published it" }),
+    publishedAtMs: z.number().meta({ description: "Epoch milliseconds" }),
+  })
+  .meta({ id: "Item" });
+
+export function toItemJson(item: TopicItem): z.output<typeof itemSchema> {
   const bytes = Buffer.from(item.value.bytes.buffer, item.value.bytes.byteOffset, item.value.bytes.length);
   const value = item.value.isText ? { text: bytes.toString("utf8") } : { binary: bytes.toString("base64") };
   return {
@@ -61,12 +76,4 @@ export function toItemJson(item: TopicItem): ItemJson {
     ...(item.tokenId === "" ? {} : { tokenId: item.tokenId }),
     publishedAtMs: item.publishedAtMs,
   };
-}
-
-/** Undefined for a missing or empty one. @throws TodokuError `invalid_argument` that names `field`. */
-export function toPosition(field: string, value: string | undefined): Position | undefined {
-  if (value === undefined || value === "") return undefined;
-  const position = parsePosition(value);
-  if (position) return position;
-  throw new TodokuError("invalid_argument", `"${field}": must be a position, written <page>-<sequence>`);
 }

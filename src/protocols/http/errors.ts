@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
-import { type ErrorCode, TodokuError } from "../../domain/errors.ts";
+import { z } from "zod";
+import { type ErrorCode, errorCodes, TodokuError } from "../../domain/errors.ts";
 
 /** HTTP status by our codes. A code that stands for several statuses is told apart by the error's subject. */
 export const httpStatus = {
@@ -24,15 +25,18 @@ const subjectStatus: Readonly<Record<string, number>> = {
 };
 
 /** RFC 9457 problem details, with our stable `code`. */
-export interface Problem {
-  readonly type: "about:blank";
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: ErrorCode;
-  /** `urn:uuid:...` of the log line; on internal errors only. */
-  readonly instance?: string;
-}
+export const problemSchema = z
+  .object({
+    type: z.literal("about:blank"),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(errorCodes),
+    instance: z.string().optional().meta({ description: "`urn:uuid:...` of the log line; on internal errors only" }),
+  })
+  .meta({ id: "Problem" });
+
+export type Problem = Readonly<z.output<typeof problemSchema>>;
 
 export function statusOf(error: TodokuError): number {
   return subjectStatus[error.subject ?? ""] ?? httpStatus[error.code];

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { commonHeaders } from "../../lib/response.ts";
 
 // Chromium keeps a preflight's answer for two hours at most.
 const maxAgeSeconds = "7200";
@@ -8,9 +9,7 @@ const maxAgeSeconds = "7200";
  * token it carries, and the empty credential of dev mode looks at the origin by itself. There are no cookies.
  */
 export function setCommonHeaders(request: IncomingMessage, response: ServerResponse): void {
-  response.setHeader("cache-control", "no-store");
-  response.setHeader("referrer-policy", "no-referrer");
-  response.setHeader("x-content-type-options", "nosniff");
+  for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);
   if (!request.url?.startsWith("/v1/")) return;
   response.setHeader("access-control-allow-origin", request.headers.origin ?? "*");
   response.setHeader("vary", "Origin");
@@ -24,7 +23,7 @@ export function isPreflight(request: IncomingMessage): boolean {
 
 /** Answers it. The same for all paths: the call itself gets the 404 or 405. */
 export function answerPreflight(response: ServerResponse): void {
-  response.setHeader("access-control-allow-methods", "GET, HEAD, POST, DELETE, OPTIONS");
+  response.setHeader("access-control-allow-methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
   response.setHeader("access-control-allow-headers", "Authorization, Content-Type, Last-Event-ID");
   response.setHeader("access-control-max-age", maxAgeSeconds);
   response.writeHead(204).end();

@@ -1,34 +1,87 @@
-import type { HttpOptions } from "./options.ts";
+import { z } from "zod";
+import { operation } from "./operation.ts";
+import type { HttpParts } from "./options.ts";
 import type { Routes } from "./routes.ts";
 
-type HealthOptions = Pick<HttpOptions, "health" | "isReady" | "isDraining" | "metrics" | "version">;
+const readinessSchema = z
+  .object({
+    status: z.enum(["ready", "starting", "draining", "refusing", "failed"]),
+    engine: z.object({
+      status: z.enum(["open", "refusing", "failed"]),
+      reason: z.string().nullable(),
+    }),
+  })
+  .meta({ id: "Readiness" });
 
-/** What needs no credential: `/`, `/health/*` and `/metrics`. */
-export function healthRoutes(options: HealthOptions): Routes {
-  return {
-    "/": { GET: (context) => context.text(frontPage(options.version)) },
-    "/health/live": { GET: (context) => context.json({ status: "live" }) },
-    "/health/ready": {
-      GET(context) {
-        const { status, reason } = options.health();
-        const readiness = readinessOf(options);
+/** What needs no credential: `/`, `/health/*`, `/metrics` and the OpenAPI document. */
+export const healthRoutes: Routes = {
+  "/": {
+    GET: operation({
+      id: "frontPage",
+      tag: "server",
+      summary: "Say what this server is",
+      caller: "none",
+      answers: { 200: { description: "A few lines", mediaType: "text/plain" } },
+      handle: ({ context, parts }) => context.text(frontPage(parts.version)),
+    }),
+  },
+  "/health/live": {
+    GET: operation({
+      id: "isLive",
+      tag: "server",
+      summary: "Say whether the process answers",
+      caller: "none",
+      answers: { 200: { description: "It does", schema: z.object({ status: z.literal("live") }) } },
+      handle: ({ context }) => context.json({ status: "live" }),
+    }),
+  },
+  "/health/ready": {
+    GET: operation({
+      id: "isReady",
+      tag: "server",
+      summary: "Say whether work should be sent here",
+      caller: "none",
+      answers: {
+        200: { description: "Yes", schema: readinessSchema },
+        503: { description: "No, and why", schema: readinessSchema },
+      },
+      handle({ context, parts }) {
+        const { status, reason } = parts.health();
+        const readiness = readinessOf(parts);
         return context.json(
           { status: readiness, engine: { status, reason: reason ?? null } },
           readiness === "ready" ? 200 : 503,
         );
       },
-    },
-    "/metrics": {
-      async GET(context) {
-        const { contentType, text } = await options.metrics();
+    }),
+  },
+  "/v1/openapi.json": {
+    GET: operation({
+      id: "openApi",
+      tag: "server",
+      summary: "Give this description",
+      caller: "none",
+      answers: { 200: { description: "An OpenAPI 3.1 document", schema: z.record(z.string(), z.unknown()) } },
+      handle: ({ context, parts }) => context.body(parts.openApi(), 200, { "content-type": "application/json" }),
+    }),
+  },
+  "/metrics": {
+    GET: operation({
+      id: "metrics",
+      tag: "server",
+      summary: "Give the metrics in Prometheus's text format",
+      caller: "none",
+      answers: { 200: { description: "The metrics", mediaType: "text/plain" } },
+      async handle({ context, parts }) {
+        const { contentType, text } = await parts.metrics();
         return context.body(text, 200, { "content-type": contentType });
       },
-    },
-  };
-}
+    }),
+  },
+};
 
 /** An engine that refuses writes still reads, but a load balancer should send its writes elsewhere: it is not ready. */
-function readinessOf({ health, isReady, isDraining }: HealthOptions) {
+function readinessOf({ health, isReady, isDraining }: HttpParts) {
   const { status } = health();
   if (status !== "open") return status;
   if (isReady()) return "ready";
@@ -42,6 +95,7 @@ This port speaks
   JSON over HTTP and server-sent events   /v1/caches  /v1/topics  /v1/tokens   (docs/reference/http.md)
   Momento's gRPC and grpc-web             for the Momento SDKs
   health and metrics                      /health/live  /health/ready  /metrics
+  a description of all this               /v1/openapi.json
 
 The documentation is in the folder docs of the Todoku repository.
 `;

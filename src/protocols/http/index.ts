@@ -4,16 +4,17 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
+import { createTickets } from "../../domain/auth/tickets.ts";
 import { TodokuError, toTodokuError } from "../../domain/errors.ts";
-import { cacheRoutes } from "./caches.ts";
+import { redactUrl } from "../../lib/redact-url.ts";
+import { routes } from "./api.ts";
 import { headersOf, noSuchRoute, toProblem } from "./errors.ts";
 import { answerPreflight, isPreflight, setCommonHeaders } from "./headers.ts";
-import { healthRoutes } from "./health.ts";
 import { Heartbeats } from "./heartbeats.ts";
+import { buildOpenApi } from "./openapi.ts";
+import type { NodeBindings } from "./operation.ts";
 import type { HttpOptions } from "./options.ts";
-import { addRoutes, type HttpContext, type NodeBindings } from "./routes.ts";
-import { tokenRoutes } from "./tokens.ts";
-import { topicRoutes } from "./topics.ts";
+import { addRoutes } from "./routes.ts";
 
 export type { HttpOptions } from "./options.ts";
 
@@ -26,24 +27,25 @@ export interface HttpDoor {
 
 export function createHttpDoor(options: HttpOptions): HttpDoor {
   const heartbeats = new Heartbeats(options.wheel);
-  const logInternalError = (error: TodokuError, method: string, path: string): string => {
+  const onInternalError = (error: TodokuError, { method, url = "" }: IncomingMessage): string => {
     const instance = `urn:uuid:${randomUUID()}`;
-    options.log.error({ instance, method, path, err: error.cause ?? error }, "an HTTP call failed");
+    options.log.error({ instance, method, url: redactUrl(url), err: error.cause ?? error }, "an HTTP call failed");
     return instance;
   };
-  const onInternalError = (error: TodokuError, { req }: HttpContext) => logInternalError(error, req.method, req.path);
 
+  let openApi: string | undefined;
   const app = new Hono<{ Bindings: NodeBindings }>();
-  addRoutes(app, {
-    ...healthRoutes(options),
-    ...cacheRoutes(options),
-    ...topicRoutes(options, { heartbeats, onInternalError }),
-    ...tokenRoutes(options),
+  addRoutes(app, routes, {
+    ...options,
+    heartbeats,
+    tickets: createTickets(options.clock, options.wheel),
+    openApi: () => (openApi ??= JSON.stringify(buildOpenApi(routes, options.version))),
+    onInternalError,
   });
   app.notFound(() => toResponse(noSuchRoute()));
   app.onError((error, context) => {
     const known = toTodokuError(error);
-    return toResponse(known, known.code === "internal" ? onInternalError(known, context) : undefined);
+    return toResponse(known, known.code === "internal" ? onInternalError(known, context.env.incoming) : undefined);
   });
 
   // Node-server replaces the global Response by its own subclass: without it each JSON answer goes through a web stream.

@@ -1,30 +1,26 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
+import { limits } from "../../domain/limits.ts";
+import { check, readJson, refuseForms } from "./body.ts";
+import { authenticate } from "./caller.ts";
 import { methodNotAllowed } from "./errors.ts";
-
-/** What node-server gives each call: Node's own request and response, HTTP/1.1 or the HTTP/2 compatibility objects. */
-export interface NodeBindings {
-  readonly incoming: IncomingMessage;
-  readonly outgoing: ServerResponse;
-}
+import type { HttpContext, NodeBindings, Operation } from "./operation.ts";
+import type { HttpParts } from "./options.ts";
 
 export type HttpApp = Hono<{ Bindings: NodeBindings }>;
-export type HttpContext = Context<{ Bindings: NodeBindings }>;
-
-/** Answers, or throws a TodokuError. */
-type HttpHandler = (context: HttpContext) => Response | Promise<Response>;
 
 /** By method. `HEAD` is answered as `GET` without the body. */
-type Methods = Readonly<Partial<Record<"GET" | "POST" | "DELETE", HttpHandler>>>;
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 /** What paths lead to. A path segment `:name` is a parameter, percent-decoded. */
-export type Routes = Readonly<Record<string, Methods>>;
+export type Routes = Readonly<Record<string, Readonly<Partial<Record<Method, Operation>>>>>;
 
 /** Registers the routes; any other method on their paths is a 405 that says what is allowed. */
-export function addRoutes(app: HttpApp, routes: Routes): void {
-  for (const [path, methods] of Object.entries(routes)) {
-    for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
-    const allowed = allowedMethods(methods);
+export function addRoutes(app: HttpApp, routes: Routes, parts: HttpParts): void {
+  for (const [path, operations] of Object.entries(routes)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      app.on(method, path, (context) => run(operation, context, parts));
+    }
+    const allowed = allowedMethods(Object.keys(operations));
     app.all(path, (context) => {
       context.env.outgoing.setHeader("allow", allowed);
       throw methodNotAllowed(context.req.method, allowed);
@@ -32,13 +28,26 @@ export function addRoutes(app: HttpApp, routes: Routes): void {
   }
 }
 
-function allowedMethods(methods: Methods): string {
-  const names = Object.keys(methods);
-  if (methods.GET) names.splice(1, 0, "HEAD");
-  return [...names, "OPTIONS"].join(", ");
+/** Finds out who calls, checks what was sent by the operation's own schemas, and only then runs it. */
+async function run(operation: Operation, context: HttpContext, parts: HttpParts): Promise<Response> {
+  const { incoming } = context.env;
+  const principal = operation.caller === "none" ? undefined : await authenticate(parts, context);
+  const { path, query, headers } = readParameters(operation, context);
+  const bodyMaxBytes = operation.bodyMaxBytes?.(parts) ?? limits.http.jsonBodyMaxBytes;
+  if (!operation.body) refuseForms(incoming);
+  const body = operation.body && (await readJson(incoming, operation.body, bodyMaxBytes));
+  return operation.handle({ principal, path, query, headers, body, context, parts });
 }
 
-/** A path parameter that the route is sure to have. */
-export function parameter(context: HttpContext, name: string): string {
-  return context.req.param(name) ?? "";
+function readParameters({ path, query, headers }: Operation, { req }: HttpContext) {
+  const sentHeaders = Object.keys(headers?.shape ?? {}).map((name) => [name, req.header(name)]);
+  return {
+    path: path ? check(path, req.param(), "the path") : {},
+    query: query ? check(query, req.query(), "the query") : {},
+    headers: headers ? check(headers, Object.fromEntries(sentHeaders), "the headers") : {},
+  };
+}
+
+function allowedMethods(methods: readonly string[]): string {
+  return [...methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(", ");
 }

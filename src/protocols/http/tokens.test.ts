@@ -45,7 +45,12 @@ describe("tokens", () => {
     [{ grants: allTopics }, '"validForSeconds": '],
     [{ ...valid, grants: [{ ...allTopics[0], role: "admin" }] }, '"grants.0.role": '],
     [{ ...valid, grants: [{ ...allTopics[0], topic: { all: false } }] }, '"grants.0.topic'],
-    [{ ...valid, grants: [{ ...allTopics[0], resource: "queue" }] }, '"grants.0.resource": '],
+    [
+      { ...valid, grants: [{ ...allTopics[0], resource: "webhook" }] },
+      '"grants.0.resource": must be "topic", "cache" or',
+    ],
+    [{ ...valid, grants: [{ resource: "token", role: "issue", grants: allTopics }] }, '"grants.0.resource": must be'],
+    [{ ...valid, grants: [{ resource: "queue", role: "purge", queue: { all: true } }] }, '"grants.0.role": '],
   ])("refuses %j with 400 and names what is wrong", async (body, detail) => {
     const [status, problem] = await issue(body);
     expect([status, problem]).toEqual([400, expect.objectContaining({ detail: expect.stringContaining(detail) })]);

@@ -1,33 +1,34 @@
 import { z } from "zod";
-import { authorize } from "../../domain/auth/authorize.ts";
-import { grantSchema } from "../../domain/auth/grants.ts";
-import { limits } from "../../domain/limits.ts";
-import { readJson } from "./body.ts";
-import { authenticate } from "./caller.ts";
-import type { HttpOptions } from "./options.ts";
+import { tokenGrantSchema } from "../../domain/auth/grants.ts";
+import { operation } from "./operation.ts";
 import type { Routes } from "./routes.ts";
 
-const issueSchema = z.strictObject({
-  grants: z.array(grantSchema),
-  tokenId: z.string().optional(),
-  validForSeconds: z.number(),
+const issueSchema = z
+  .strictObject({
+    grants: z.array(tokenGrantSchema),
+    tokenId: z.string().optional().meta({ description: "At most 64 characters; items that it publishes carry it" }),
+    validForSeconds: z.number().meta({ description: "More than 0, at most 90,000 (25 hours)" }),
+  })
+  .meta({ id: "NewToken" });
+const issuedSchema = z.object({
+  token: z.string(),
+  expiresAtMs: z.number().meta({ description: "Epoch milliseconds" }),
 });
 
 /** `/v1/tokens`. */
-export function tokenRoutes({ auth, tokens }: Pick<HttpOptions, "auth" | "tokens">): Routes {
-  return {
-    "/v1/tokens": {
-      async POST(context) {
-        const principal = await authenticate(auth, context.env.incoming);
-        authorize(principal, "token.create");
-        const request = await readJson(context.env.incoming, issueSchema, limits.http.jsonBodyMaxBytes);
-        const issued = await tokens.issue(principal.environment, {
-          grants: request.grants,
-          tokenId: request.tokenId ?? "",
-          validForMs: request.validForSeconds * 1000,
-        });
-        return context.json(issued, 201);
+export const tokenRoutes: Routes = {
+  "/v1/tokens": {
+    POST: operation({
+      id: "issueToken",
+      tag: "tokens",
+      summary: "Issue a disposable token",
+      description: "Its expiry ends its open streams too.",
+      body: issueSchema,
+      answers: { 201: { description: "The token", schema: issuedSchema } },
+      async handle({ principal, body: { grants, tokenId = "", validForSeconds }, context, parts }) {
+        const validForMs = validForSeconds * 1000;
+        return context.json(await parts.tokens.issue(principal, { grants, tokenId, validForMs }), 201);
       },
-    },
-  };
-}
+    }),
+  },
+};

@@ -1,36 +1,41 @@
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { z } from "zod";
 import { TodokuError } from "../../domain/errors.ts";
 import { formatPosition } from "../../domain/topics/position.ts";
-import { isGone } from "../../lib/response.ts";
-import { check, jsonBodyMaxBytes, readJson } from "./body.ts";
-import { authenticate } from "./caller.ts";
-import { publishSchema, toItemJson, toMessage, toPosition } from "./codec.ts";
-import { EventStream } from "./event-stream.ts";
-import type { Heartbeats } from "./heartbeats.ts";
-import type { HttpOptions } from "./options.ts";
-import { type HttpContext, parameter, type Routes } from "./routes.ts";
+import { jsonBodyMaxBytes } from "./body.ts";
+import { itemSchema, positionSchema, publishSchema, toItemJson, toMessage } from "./codec.ts";
+import { operation } from "./operation.ts";
+import { nameParameter, positionParameter } from "./parameters.ts";
+import type { Routes } from "./routes.ts";
+import { acceptsEvents, subscribe } from "./subscribe.ts";
 
-const limitSchema = z.coerce.number().int().min(1).max(1000).default(100);
+const path = z.object({ cache: nameParameter("The cache's name"), topic: nameParameter("The topic's name") });
 
-/** What the topic calls need besides the options. */
-export interface TopicParts {
-  readonly heartbeats: Heartbeats;
-  /** Logs an internal error and returns the log line's id. */
-  readonly onInternalError: (error: TodokuError, context: HttpContext) => string;
-}
+const publishedSchema = z.object({
+  position: positionSchema,
+  sequencePage: z.int(),
+  sequenceNumber: z.int(),
+  isRepeat: z.boolean().meta({ description: "The `messageId` was known: this is the first one's position" }),
+});
+const historySchema = z.object({
+  items: z.array(itemSchema),
+  next: positionSchema.meta({ description: "The `after` of the next call" }),
+});
+const limitParameter = z.coerce.number<string>().int().min(1).max(1000).default(100);
 
 /** `/v1/topics`. */
-export function topicRoutes(options: HttpOptions, parts: TopicParts): Routes {
-  const { auth, topics, messageMaxBytes } = options;
-  const bodyMaxBytes = jsonBodyMaxBytes(messageMaxBytes);
-  const names = (context: HttpContext) => [parameter(context, "cache"), parameter(context, "topic")] as const;
-  return {
-    "/v1/topics/:cache/:topic": {
-      async POST(context) {
-        const principal = await authenticate(auth, context.env.incoming);
-        const message = toMessage(await readJson(context.env.incoming, publishSchema, bodyMaxBytes));
-        const { position, isRepeat } = await topics.publish(principal, ...names(context), message);
+export const topicRoutes: Routes = {
+  "/v1/topics/:cache/:topic": {
+    POST: operation({
+      id: "publish",
+      tag: "topics",
+      summary: "Publish a message",
+      description: "Answered once the message is as durable as its cache promises. A topic needs no creation.",
+      path,
+      body: publishSchema,
+      bodyMaxBytes: ({ messageMaxBytes }) => jsonBodyMaxBytes(messageMaxBytes),
+      answers: { 200: { description: "Where it is", schema: publishedSchema } },
+      async handle({ principal, path: { cache, topic }, body, context, parts }) {
+        const { position, isRepeat } = await parts.topics.publish(principal, cache, topic, toMessage(body));
         return context.json({
           position: formatPosition(position),
           sequencePage: position.page,
@@ -38,62 +43,55 @@ export function topicRoutes(options: HttpOptions, parts: TopicParts): Routes {
           isRepeat,
         });
       },
-      GET: (context) => subscribe(options, parts, context, names(context)),
-    },
-    "/v1/topics/:cache/:topic/items": {
-      async GET(context) {
-        const principal = await authenticate(auth, context.env.incoming);
-        const after = toPosition("after", context.req.query("after")) ?? { page: 0, sequence: 0 };
-        const limit = check(limitSchema, context.req.query("limit"), '"limit"');
-        const { items, head } = await topics.history(principal, ...names(context), after, limit);
+    }),
+    GET: operation({
+      id: "followTopic",
+      tag: "topics",
+      summary: "Follow a topic as server-sent events",
+      description:
+        "Begins now, or behind a position. Each event's `id` is its position and its `data` an `Item` as JSON; `discontinuity` says " +
+        "`{after, now}` when items are not kept any more, and `error` is a `Problem`, the last thing on the stream. Wants " +
+        "`Accept: text/event-stream`.",
+      path,
+      query: z.object({ after: positionParameter("Begin behind this position") }),
+      headers: z.object({ "Last-Event-ID": positionParameter("The same; it wins over `after`") }),
+      answers: { 200: { description: "The stream", mediaType: "text/event-stream" } },
+      handle({ principal, path: { cache, topic }, query, headers, context, parts }) {
+        checkAccept(context.req.method, context.req.header("accept"));
+        // The browser's own header is newer than the `after` of the address it comes back to.
+        const after = headers["Last-Event-ID"] ?? query.after;
+        return subscribe({ principal, cache, topic, after }, context.env, parts);
+      },
+    }),
+  },
+  "/v1/topics/:cache/:topic/items": {
+    GET: operation({
+      id: "listItems",
+      tag: "topics",
+      summary: "Read what is kept of a topic, oldest first",
+      description:
+        "An answer may hold fewer items than `limit` when they are large; an empty one means that there is no more now.",
+      path,
+      query: z.object({
+        after: positionParameter("Begin behind this position; default: with the oldest that is kept"),
+        limit: limitParameter.meta({ description: "How many items at most" }),
+      }),
+      answers: { 200: { description: "Items, and where to go on", schema: historySchema } },
+      async handle({ principal, path: { cache, topic }, query, context, parts }) {
+        const after = query.after ?? { page: 0, sequence: 0 };
+        const { items, head } = await parts.topics.history(principal, cache, topic, after, query.limit);
         // Without an item the head is the place to go on from: what was behind `after` has been dropped, or nothing was.
         return context.json({ items: items.map(toItemJson), next: formatPosition(items.at(-1) ?? head) });
       },
-    },
-  };
-}
+    }),
+  },
+};
 
-/** Server-sent events. They are written to the Node response: a web stream per subscriber would copy and queue each frame. */
-async function subscribe(
-  { auth, topics }: HttpOptions,
-  { heartbeats, onInternalError }: TopicParts,
-  context: HttpContext,
-  [cache, topic]: readonly [string, string],
-): Promise<Response> {
-  const { incoming, outgoing } = context.env;
-  const principal = await authenticate(auth, incoming);
-  const after = checkStreamRequest(context);
-  const stream = new EventStream(outgoing, (error) => onInternalError(error, context));
-  const subscription = await topics.subscribe(principal, cache, topic, after, stream);
-  outgoing.on("close", () => subscription.close());
-  if (stream.failure) throw stream.failure;
-  if (isGone(outgoing)) {
-    subscription.close();
-    return RESPONSE_ALREADY_SENT;
-  }
-  stream.open(subscription.position);
-  outgoing.on("drain", () => subscription.drained());
-  outgoing.on("close", heartbeats.add(stream));
-  subscription.drained();
-  return RESPONSE_ALREADY_SENT;
-}
-
-/** Where to begin. The browser's own `Last-Event-ID` is newer than the `after` of the address it comes back to. */
-function checkStreamRequest(context: HttpContext) {
-  if (context.req.method !== "GET" || !acceptsEvents(context.req.header("accept"))) {
-    throw new TodokuError(
-      "invalid_argument",
-      "to follow the topic, GET it with Accept: text/event-stream; its history is at .../items",
-      { subject: "accept" },
-    );
-  }
-  return (
-    toPosition("Last-Event-ID", context.req.header("last-event-id")) ?? toPosition("after", context.req.query("after"))
-  );
-}
-
-function acceptsEvents(accept: string | undefined): boolean {
-  return (
-    accept?.split(",").some((type) => type.split(";", 1)[0]?.trim().toLowerCase() === "text/event-stream") === true
+function checkAccept(method: string, accept: string | undefined): void {
+  if (method === "GET" && acceptsEvents(accept)) return;
+  throw new TodokuError(
+    "invalid_argument",
+    "to follow the topic, GET it with Accept: text/event-stream; its history is at .../items",
+    { subject: "accept" },
   );
 }

@@ -1,7 +1,7 @@
 import type { Caller } from "../../domain/auth/principal.ts";
 import type { TodokuError } from "../../domain/errors.ts";
 import type { Encoding } from "../../domain/topics/subscription.ts";
-import type { Tickets } from "./tickets.ts";
+import type { ResumePlaces } from "./resume-places.ts";
 
 /** One RPC, as the services see it: they do not know whether it came as gRPC or as grpc-web. An envelope implements it. */
 export interface Call {
@@ -21,7 +21,7 @@ export interface StreamCall extends Call {
   /** Shared by all streams of the same envelope, so that they share frames. */
   readonly encoding: Encoding;
   /** Where an early-ended first stream leaves its position; undefined where the client has no such habit (grpc-web). */
-  readonly tickets: Tickets | undefined;
+  readonly resumePlaces: ResumePlaces | undefined;
   /** Sends the response head. Once, before anything else. */
   open(): void;
   /** False: taken, but write no more until the listener of `start` is called. Nothing happens on a closed stream. */

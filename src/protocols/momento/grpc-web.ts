@@ -6,7 +6,7 @@ import { limits } from "../../domain/limits.ts";
 import type { Encoding } from "../../domain/topics/subscription.ts";
 import { isGone } from "../../lib/response.ts";
 import type { Call, StreamCall } from "./call.ts";
-import { setCorsHeaders } from "./cors.ts";
+import { setWebHeaders } from "./cors.ts";
 import { deadlineStatus, toWire, type WireStatus } from "./errors.ts";
 import { binaryEncoding, heartbeatFrame, heartbeatTextFrame, textEncoding, toFrame, toText } from "./frames.ts";
 import type { EnvelopeOptions } from "./grpc.ts";
@@ -80,7 +80,7 @@ class WebExchange {
     this.#contentType = `application/grpc-web${this.isText ? "-text" : ""}+proto`;
     this.response = response;
     response.on("error", () => {}); // `close` follows
-    setCorsHeaders(request, response);
+    setWebHeaders(request, response);
   }
 
   get isWritable(): boolean {
@@ -91,7 +91,6 @@ class WebExchange {
     if (this.response.headersSent) return;
     this.response.writeHead(200, {
       "content-type": this.#contentType,
-      "cache-control": "no-store",
       "x-accel-buffering": "no",
     });
     // The head leaves with the first frame, which follows at once.
@@ -113,7 +112,7 @@ class WebExchange {
 
 class WebStreamCall implements StreamCall {
   readonly encoding: Encoding;
-  readonly tickets = undefined;
+  readonly resumePlaces = undefined;
   readonly #exchange: WebExchange;
   readonly #call: Call;
   readonly #fail: (error: TodokuError) => void;

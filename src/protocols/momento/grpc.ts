@@ -9,8 +9,8 @@ import type { Call, Methods, StreamCall } from "./call.ts";
 import { deadlineStatus, toWire, type WireStatus } from "./errors.ts";
 import { binaryEncoding, heartbeatFrame, toFrame } from "./frames.ts";
 import { RequestBody } from "./request-body.ts";
+import { ResumePlaces } from "./resume-places.ts";
 import { SendBuffer } from "./send-buffer.ts";
-import { Tickets } from "./tickets.ts";
 import { parseTimeout } from "./timeout.ts";
 import { Uploads } from "./uploads.ts";
 
@@ -31,7 +31,7 @@ export class GrpcEnvelope {
   readonly #options: EnvelopeOptions;
   readonly #sessions = new WeakMap<
     ServerHttp2Session,
-    { tickets: Tickets; sendBuffer: SendBuffer; uploads: Uploads }
+    { resumePlaces: ResumePlaces; sendBuffer: SendBuffer; uploads: Uploads }
   >();
 
   constructor(options: EnvelopeOptions) {
@@ -116,7 +116,7 @@ export class GrpcEnvelope {
 
   #stream(stream: ServerHttp2Stream, path: string, handle: (call: StreamCall) => Promise<void>, call: Call): void {
     const session = this.#session(stream);
-    const streamCall = new GrpcStreamCall(stream, call, session.tickets, session.sendBuffer, (error) =>
+    const streamCall = new GrpcStreamCall(stream, call, session.resumePlaces, session.sendBuffer, (error) =>
       this.#refuse(stream, error, path),
     );
     handle(streamCall).catch((error: unknown) => streamCall.end(toTodokuError(error)));
@@ -126,7 +126,11 @@ export class GrpcEnvelope {
     const session = stream.session as ServerHttp2Session;
     let known = this.#sessions.get(session);
     if (!known) {
-      known = { tickets: new Tickets(), sendBuffer: new SendBuffer(), uploads: new Uploads(this.#options.wheel) };
+      known = {
+        resumePlaces: new ResumePlaces(),
+        sendBuffer: new SendBuffer(),
+        uploads: new Uploads(this.#options.wheel),
+      };
       this.#sessions.set(session, known);
     }
     return known;
@@ -141,7 +145,7 @@ export class GrpcEnvelope {
 
 class GrpcStreamCall implements StreamCall {
   readonly encoding = binaryEncoding;
-  readonly tickets: Tickets;
+  readonly resumePlaces: ResumePlaces;
   readonly caller: Caller;
   readonly authorization: string;
   readonly cacheName: string;
@@ -155,7 +159,7 @@ class GrpcStreamCall implements StreamCall {
   constructor(
     stream: ServerHttp2Stream,
     call: Call,
-    tickets: Tickets,
+    resumePlaces: ResumePlaces,
     sendBuffer: SendBuffer,
     fail: (error: TodokuError) => void,
   ) {
@@ -164,7 +168,7 @@ class GrpcStreamCall implements StreamCall {
     this.cacheName = call.cacheName;
     this.timeoutMs = call.timeoutMs;
     this.request = call.request;
-    this.tickets = tickets;
+    this.resumePlaces = resumePlaces;
     this.#stream = stream;
     this.#sendBuffer = sendBuffer;
     this.#fail = fail;

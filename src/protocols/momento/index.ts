@@ -30,7 +30,7 @@ export interface MomentoOptions {
   readonly messageMaxBytes: number;
   /** host:port that clients of minted tokens dial; asked when a token is made, for the port may be known late. */
   readonly endpoint: () => string;
-  /** See Tickets. */
+  /** See ResumePlaces. */
   readonly endsStreamsBeforeDeadline: boolean;
   readonly onInternalError: (error: TodokuError, path: string) => void;
 }

@@ -45,8 +45,8 @@ export function createSubscribe(options: TopicServiceOptions) {
     // The SDKs' subscribe() resolves on the first message: it must not wait for an item.
     call.beat();
     const { position } = subscription;
-    if (!call.tickets && request.resumeAt === 0) {
-      // Without tickets this is how a client that gets nothing learns where it stands (Momento reference 4, option i).
+    if (!call.resumePlaces && request.resumeAt === 0) {
+      // Without resume places this is how a client that gets nothing learns where it stands (Momento reference 4, option i).
       call.write(call.encoding.discontinuity({ after: position, now: position }));
     }
     const stopBeating = options.heartbeats.add(call);
@@ -61,16 +61,16 @@ export function createSubscribe(options: TopicServiceOptions) {
 
 /** Where to begin: behind the position asked for, where an early-ended stream began, or now. */
 function resumePosition(call: StreamCall, request: SubscribeRequest, nowMs: number): Position | undefined {
-  const key = ticketKey(call, request);
+  const key = placeKey(call, request);
   if (request.resumeAt > 0) {
-    call.tickets?.drop(key, nowMs);
+    call.resumePlaces?.drop(key, nowMs);
     return { page: request.page, sequence: request.resumeAt - 1 };
   }
   // A stream with a deadline is a first one, whatever others on its connection left behind.
-  return call.timeoutMs === undefined ? call.tickets?.take(key, nowMs)?.position : undefined;
+  return call.timeoutMs === undefined ? call.resumePlaces?.take(key, nowMs)?.position : undefined;
 }
 
-/** See Tickets: the client comes back at once and silently when its first stream ends with OK, and loses items when its deadline ends it. */
+/** See ResumePlaces: the client comes back at once and silently when its first stream ends with OK, and loses items when its deadline ends it. */
 function endBeforeDeadline(
   { clock, wheel, endsStreamsBeforeDeadline }: TopicServiceOptions,
   call: StreamCall,
@@ -78,14 +78,14 @@ function endBeforeDeadline(
   subscription: Subscription,
   sink: StreamSink,
 ): void {
-  const { tickets, timeoutMs } = call;
-  if (!tickets || timeoutMs === undefined || !endsStreamsBeforeDeadline) return;
+  const { resumePlaces, timeoutMs } = call;
+  if (!resumePlaces || timeoutMs === undefined || !endsStreamsBeforeDeadline) return;
   const { position } = subscription;
   const deadline = wheel.schedule(Math.max(timeoutMs - limits.earlyEndMs, timeoutMs / 2), () => {
     if (!subscription.isOpen) return;
     subscription.close();
-    tickets.add({
-      key: ticketKey(call, request),
+    resumePlaces.add({
+      key: placeKey(call, request),
       position,
       hasSentItems: sink.hasSentItems,
       madeAtMs: clock.monotonicMs(),
@@ -95,7 +95,7 @@ function endBeforeDeadline(
   call.onClose(() => deadline.cancel());
 }
 
-function ticketKey(call: StreamCall, { cache, topic }: SubscribeRequest): string {
+function placeKey(call: StreamCall, { cache, topic }: SubscribeRequest): string {
   return JSON.stringify([call.authorization, cache, topic]);
 }
 

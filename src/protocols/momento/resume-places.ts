@@ -2,7 +2,7 @@ import { limits } from "../../domain/limits.ts";
 import type { Position } from "../../domain/topics/position.ts";
 
 /** Where a stream began that we ended before its deadline. */
-export interface Ticket {
+export interface ResumePlace {
   /** Credential, cache and topic in one string. */
   readonly key: string;
   readonly position: Position;
@@ -16,29 +16,29 @@ export interface Ticket {
  * reference 4, option ii). So the first stream is ended in good time, and its return continues from where that one began.
  * One book per HTTP/2 session; it goes with the session.
  */
-export class Tickets {
-  #tickets: Ticket[] = [];
+export class ResumePlaces {
+  #places: ResumePlace[] = [];
 
-  add(ticket: Ticket): void {
-    if (this.#tickets.length >= limits.ticketsPerSession) this.#tickets.shift();
-    this.#tickets.push(ticket);
+  add(place: ResumePlace): void {
+    if (this.#places.length >= limits.resumePlacesPerSession) this.#places.shift();
+    this.#places.push(place);
   }
 
   /** Takes the oldest of `key`, preferring one whose stream had sent nothing: that one must be asking from 0. */
-  take(key: string, nowMs: number): Ticket | undefined {
-    return this.#remove(key, nowMs, (ticket) => !ticket.hasSentItems);
+  take(key: string, nowMs: number): ResumePlace | undefined {
+    return this.#remove(key, nowMs, (place) => !place.hasSentItems);
   }
 
-  /** A stream came back with a position of its own: its ticket is used up. */
+  /** A stream came back with a position of its own: its place is used up. */
   drop(key: string, nowMs: number): void {
-    this.#remove(key, nowMs, (ticket) => ticket.hasSentItems);
+    this.#remove(key, nowMs, (place) => place.hasSentItems);
   }
 
-  #remove(key: string, nowMs: number, isPreferred: (ticket: Ticket) => boolean): Ticket | undefined {
-    this.#tickets = this.#tickets.filter((ticket) => ticket.madeAtMs > nowMs - limits.ticketMs);
-    const own = this.#tickets.filter((ticket) => ticket.key === key);
+  #remove(key: string, nowMs: number, isPreferred: (place: ResumePlace) => boolean): ResumePlace | undefined {
+    this.#places = this.#places.filter((place) => place.madeAtMs > nowMs - limits.resumePlaceMs);
+    const own = this.#places.filter((place) => place.key === key);
     const found = own.find(isPreferred) ?? own[0];
-    if (found) this.#tickets.splice(this.#tickets.indexOf(found), 1);
+    if (found) this.#places.splice(this.#places.indexOf(found), 1);
     return found;
   }
 }

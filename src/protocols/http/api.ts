@@ -1,0 +1,17 @@
+import { cacheRoutes } from "./caches.ts";
+import { healthRoutes } from "./health.ts";
+import { keyRoutes } from "./keys.ts";
+import type { Routes } from "./routes.ts";
+import { ticketRoutes } from "./tickets.ts";
+import { tokenRoutes } from "./tokens.ts";
+import { topicRoutes } from "./topics.ts";
+
+/** Everything that the HTTP door serves, and that the OpenAPI document describes. */
+export const routes: Routes = {
+  ...cacheRoutes,
+  ...topicRoutes,
+  ...keyRoutes,
+  ...tokenRoutes,
+  ...ticketRoutes,
+  ...healthRoutes,
+};

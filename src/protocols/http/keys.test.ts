@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { allTopics, anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
+import { follow } from "../../../test/support/sse.ts";
+import { unwrapCredential } from "../../domain/auth/credential.ts";
+
+let door: TestDoor;
+beforeEach(async () => {
+  door = await anHttpDoor();
+});
+afterEach(() => door[Symbol.asyncDispose]());
+
+interface CreatedKey {
+  readonly keyId: string;
+  readonly apiKey: string;
+  readonly detail: string;
+}
+
+async function call(method: string, path: string, options: { body?: unknown; apiKey?: string } = {}) {
+  const headers: Record<string, string> = options.apiKey ? { authorization: `Bearer ${options.apiKey}` } : {};
+  const json = { headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(options.body) };
+  return fetch(door.url + path, { method, headers, ...(options.body === undefined ? {} : json) });
+}
+
+async function create(body: unknown, apiKey?: string): Promise<[number, CreatedKey]> {
+  const response = await call("POST", "/v1/keys", { body, ...(apiKey ? { apiKey } : {}) });
+  return [response.status, (await response.json()) as CreatedKey];
+}
+
+describe("API keys", () => {
+  it("are created, given out once in Momento's v1 form, listed without their secret, and deleted", async () => {
+    const [status, created] = await create({ description: "worker", grants: allTopics });
+    const { apiKey, ...shown } = created;
+    expect([status, shown]).toEqual([
+      201,
+      {
+        keyId: expect.stringMatching(/^dev-[0-9a-f]{16}$/),
+        description: "worker",
+        createdAtMs: expect.any(Number),
+        superUser: false,
+        grants: allTopics,
+      },
+    ]);
+    expect(JSON.parse(Buffer.from(apiKey, "base64").toString())).toEqual({
+      endpoint: "127.0.0.1:8080",
+      api_key: expect.stringMatching(`^tdk_${created.keyId}_`),
+    });
+    const listed = await call("GET", "/v1/keys");
+    expect([listed.status, await listed.json()]).toEqual([200, { keys: [shown] }]);
+    expect((await call("DELETE", `/v1/keys/${created.keyId}`)).status).toBe(204);
+    expect(await (await call("GET", "/v1/keys")).json()).toEqual({ keys: [] });
+    expect((await call("DELETE", `/v1/keys/${created.keyId}`)).status).toBe(404);
+  });
+
+  it("let their bearer do what their grants say and nothing else, wrapped or bare", async () => {
+    const [, { apiKey }] = await create({ grants: allTopics });
+    for (const credential of [apiKey, unwrapCredential(apiKey)]) {
+      const published = await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey: credential });
+      expect(published.status).toBe(200);
+      expect((await call("GET", "/v1/caches", { apiKey: credential })).status).toBe(403);
+      expect((await call("GET", "/v1/keys", { apiKey: credential })).status).toBe(403);
+    }
+    expect((await create({ superUser: true }, apiKey))[0]).toBe(403);
+  });
+
+  it("of a super user may do everything", async () => {
+    const [, { apiKey }] = await create({ superUser: true });
+    expect((await create({ superUser: true }, apiKey))[0]).toBe(201);
+    expect((await call("GET", "/v1/caches", { apiKey })).status).toBe(200);
+  });
+
+  it("that are deleted are refused at once, and their open event streams end with the reason", async () => {
+    const [, { keyId, apiKey }] = await create({ grants: allTopics });
+    const stream = await follow(`${door.url}/v1/topics/c/t`, { authorization: `Bearer ${apiKey}` });
+    await call("DELETE", `/v1/keys/${keyId}`);
+    expect(await stream.nextData()).toMatchObject({ code: "unauthenticated", detail: "this API key was deleted" });
+    expect(await stream.next()).toBeUndefined();
+    expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey })).status).toBe(401);
+  });
+
+  it("may issue the tokens that they cover", async () => {
+    const [, { apiKey }] = await create({ grants: [{ resource: "token", role: "issue", grants: allTopics }] });
+    const issue = (role: string, topic: object) => {
+      const grants = [{ resource: "topic", role, cache: { name: "c" }, topic }];
+      return call("POST", "/v1/tokens", { body: { grants, validForSeconds: 60 }, apiKey });
+    };
+    expect((await issue("subscribe", { prefix: "user:1" })).status).toBe(201);
+    const grants = [{ resource: "queue", role: "receive", queue: { name: "orders" } }];
+    const refused = await call("POST", "/v1/tokens", { body: { grants, validForSeconds: 60 }, apiKey });
+    expect([refused.status, await refused.json()]).toEqual([
+      403,
+      expect.objectContaining({ detail: expect.stringContaining(JSON.stringify(grants[0])) }),
+    ]);
+    expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey })).status).toBe(403);
+  });
+
+  it.each([
+    [{}, "permissions must not be empty"],
+    [{ superUser: false }, '"superUser": '],
+    [{ superUser: true, grants: allTopics }, "a super user needs no permissions"],
+    [{ superUser: true, description: "x".repeat(257) }, "description has 257 characters"],
+    [{ superUser: true, expiresAtMs: 1 }, "expiresAtMs"],
+    [{ grants: [{ resource: "webhook" }] }, '"grants.0.resource": must be "topic", "cache", "queue" or "token"'],
+    [
+      { grants: [{ resource: "token", role: "issue", grants: [{ resource: "token", role: "issue", grants: [] }] }] },
+      '"grants.0.grants.0.resource": must be "topic", "cache" or "queue"',
+    ],
+  ])("are not created of %j", async (body, detail) => {
+    const [status, problem] = await create(body);
+    expect([status, problem]).toEqual([400, expect.objectContaining({ detail: expect.stringContaining(detail) })]);
+  });
+
+  it("are not repeated in an error when one is given in place of its id", async () => {
+    const [, { apiKey }] = await create({ superUser: true });
+    const refused = await call("DELETE", `/v1/keys/${encodeURIComponent(unwrapCredential(apiKey))}`);
+    expect([refused.status, await refused.text()]).toEqual([400, expect.not.stringContaining("tdk_")]);
+  });
+});

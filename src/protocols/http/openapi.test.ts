@@ -1,0 +1,142 @@
+import { readFile } from "node:fs/promises";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
+import { buildOpenApi, type OpenApiDocument } from "./openapi.ts";
+import { operation } from "./operation.ts";
+import type { Routes } from "./routes.ts";
+
+let door: TestDoor;
+let document: OpenApiDocument;
+beforeAll(async () => {
+  door = await anHttpDoor();
+  document = (await (await fetch(`${door.url}/v1/openapi.json`)).json()) as OpenApiDocument;
+});
+afterAll(() => door[Symbol.asyncDispose]());
+
+/** What a request of one operation needs; its method and path stand in the document. */
+interface Example {
+  readonly path?: Readonly<Record<string, string>>;
+  readonly query?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+const topic = { cache: "c", topic: "t" };
+const grants = [{ resource: "topic", role: "subscribe", cache: { all: true }, topic: { prefix: "t" } }];
+
+/** One request for each operation, by its id. They run in the order of the document, each by itself. */
+const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
+  listCaches: () => ({}),
+  createCache: () => ({ body: { name: "new", durability: "memory" } }),
+  deleteCache: async (call) => {
+    await call("createCache", { body: { name: "short-lived" } });
+    return { path: { cache: "short-lived" } };
+  },
+  flushCache: () => ({ path: { cache: "c" } }),
+  publish: () => ({ path: topic, body: { text: "a", attributes: { kind: { type: "String", value: "x" } } } }),
+  followTopic: () => ({ path: topic, query: "?after=0-0", headers: { accept: "text/event-stream" } }),
+  listItems: () => ({ path: topic, query: "?limit=1" }),
+  createKey: () => ({ body: { description: "of a test", grants } }),
+  listKeys: () => ({}),
+  deleteKey: async (call) => {
+    const { keyId } = (await (await call("createKey", { body: { superUser: true } })).json()) as { keyId: string };
+    return { path: { keyId } };
+  },
+  issueToken: () => ({ body: { grants, tokenId: "alice", validForSeconds: 60 } }),
+  issueTicket: () => ({ body: { method: "GET", path: "/v1/topics/c/t" } }),
+  frontPage: () => ({}),
+  isLive: () => ({}),
+  isReady: () => ({}),
+  metrics: () => ({}),
+  openApi: () => ({}),
+};
+
+type Call = (id: string, example: Example) => Promise<Response>;
+
+const call: Call = async (id, { path = {}, query = "", headers = {}, body }) => {
+  const { method, template } = operations().get(id) as { method: string; template: string };
+  const address = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name] ?? ""));
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+  const type: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
+  return fetch(door.url + address + query, {
+    ...{ method: method.toUpperCase(), ...sent, headers: { ...type, ...headers } },
+  });
+};
+
+function operations(): Map<string, { method: string; template: string; needsCaller: boolean }> {
+  const entries = Object.entries(document.paths).flatMap(([template, methods]) =>
+    Object.entries(methods).map(
+      ([method, { operationId, security }]) =>
+        [operationId, { method, template, needsCaller: security.length > 0 }] as const,
+    ),
+  );
+  return new Map(entries);
+}
+
+describe("the OpenAPI document", () => {
+  it("is valid OpenAPI 3.1, and each of its references leads somewhere", async () => {
+    const validator = new Validator();
+    expect(await validator.validate({ ...document })).toEqual({ valid: true });
+    expect(validator.version).toBe("3.1");
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/(\w+)"/g)];
+    expect(references.length).toBeGreaterThan(20);
+    for (const [whole, part, name] of references) {
+      expect(document.components[part as "schemas"]?.[name as string], whole).toBeDefined();
+    }
+    expect(JSON.stringify(document)).not.toContain("$defs");
+  });
+
+  it("is the one in docs/reference, but for the version", async () => {
+    const file = await readFile(new URL("../../../docs/reference/openapi.json", import.meta.url), "utf8");
+    const { info, ...rest } = JSON.parse(file);
+    expect({ ...rest, info: { ...info, version: "0.0.0-test" } }).toEqual(document);
+  });
+
+  it("describes every operation of the door, which answers as described, well and with an error", async () => {
+    expect(Object.keys(examples).toSorted()).toEqual([...operations().keys()].toSorted());
+    for (const [id, { needsCaller }] of operations()) {
+      const example = (await examples[id]?.(call)) ?? {};
+      const answer = await call(id, example);
+      await answer.body?.cancel();
+      expect(answer.ok, `${id}: ${answer.status}`).toBe(true);
+      if (!needsCaller) continue;
+      const refused = await call(id, { ...example, headers: { ...example.headers, authorization: "Bearer nonsense" } });
+      expect([refused.status, await refused.json()], id).toMatchObject([401, { code: "unauthenticated" }]);
+    }
+  });
+
+  it("does not take a description that contradicts itself", () => {
+    const one = operation({
+      ...{ id: "one", tag: "server", summary: "One", answers: {} },
+      path: z.object({ name: z.string() }),
+      handle: ({ context }) => context.body(null, 204),
+    });
+    const sends = (id: string, body: z.ZodType) => ({ ...one, id, body });
+    const build = (table: Routes) => () => buildOpenApi(table, "0");
+    expect(build({ "/a/:name": { GET: one } })).not.toThrow();
+    expect(build({ "/a/:other": { GET: one } })).toThrow(
+      "one: the path has the parameters [other], described are [name]",
+    );
+    expect(build({ "/a/:name": { GET: one, POST: one } })).toThrow("two operations have the id one");
+    const fields = z.strictObject({ a: z.string().default("") }).meta({ id: "Twice" });
+    const others = z.strictObject({ b: z.string() }).meta({ id: "Twice" });
+    const answers = { 200: { description: "It", schema: fields } };
+    const message = "two schemas have the id Twice, or it is sent in one form and answered in another";
+    expect(build({ "/a/:name": { GET: sends("a", fields), POST: sends("b", others) } })).toThrow(message);
+    expect(build({ "/a/:name": { POST: { ...sends("a", fields), answers } } })).toThrow(message);
+  });
+});
+
+describe("the check of the answers", () => {
+  it("finds a field, a status and a header that no description names", async () => {
+    const other = await anHttpDoor({ metrics: async () => ({ contentType: "text/html", text: "" }) });
+    other.caches.list = () => [{ cache: "c", durability: "tape", createdAtMs: 1 } as never];
+    await fetch(`${other.url}/v1/caches`);
+    await fetch(`${other.url}/metrics`);
+    await expect(other[Symbol.asyncDispose]()).rejects.toThrow(
+      /caches 200: .*durability.*metrics 200: the media type/s,
+    );
+  });
+});
