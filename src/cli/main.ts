@@ -4,6 +4,7 @@ import { version } from "../server/version.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCache } from "./commands/cache.ts";
 import { registerDev } from "./commands/dev.ts";
+import { registerKey } from "./commands/key.ts";
 import { registerTopic } from "./commands/topic.ts";
 import { exitCodeOf, explain } from "./failure.ts";
 
@@ -16,6 +17,7 @@ const program = new Command("todoku")
 registerDev(program);
 registerTopic(program);
 registerCache(program);
+registerKey(program);
 registerBackup(program);
 
 try {

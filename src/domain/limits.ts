@@ -48,6 +48,31 @@ export const limits = {
   itemCacheMaxBytes: 128 * mib,
   cachesPerEnvironment: 1000,
 
+  /** Queues: the bounds of SQS, whose clients expect them ("SQS" is section 3.6 of the AWS reference). */
+  queue: {
+    /** SQS: 80 of [A-Za-z0-9_-]. */
+    nameMaxLength: 80,
+    perEnvironment: 1000,
+    /** A body, with the names, types and values of its attributes. */
+    bodyMaxBytes: 256 * kib,
+    batchMaxMessages: 10,
+    visibilityMs: { default: 30 * secondMs, max: 12 * hourMs },
+    delayMs: { default: 0, max: 900 * secondMs },
+    retentionMs: { default: 96 * hourMs, min: 60 * secondMs, max: 336 * hourMs },
+    waitMaxMs: 20 * secondMs,
+    maxReceives: 1000,
+    /** Messages of one queue that are received and neither deleted nor given back. */
+    inFlightMax: 120_000,
+    peekMaxMessages: 100,
+    peekMaxBytes: 4 * mib,
+    /** One call of redrive. */
+    redriveMaxMessages: 10_000,
+    /** Messages of all queues of an environment, with 200 bytes for each. */
+    environmentMaxBytes: 4096 * mib,
+    /** Polls that wait, all queues of the process together. */
+    pollsMax: 10_000,
+  },
+
   /** Disposable tokens: Momento 3.3 (25 h, 64 characters, 20 statements). */
   disposableTokenMaxMs: 25 * hourMs,
   tokenIdMaxLength: 64,
@@ -57,6 +82,12 @@ export const limits = {
   decisionsPerPrincipal: 1000,
   /** How often an open stream looks at the wall clock for its token's expiry, which it also does at that moment: a clock that is set forward. */
   expiryCheckMs: 10 * secondMs,
+  /** A ticket is used by the page that has just asked for it: 30 s are enough for a slow one. */
+  ticketMs: 30 * secondMs,
+  /** Tickets that wait to be used, of the whole process. */
+  ticketsMax: 10_000,
+  /** API keys: small records, of which an engine may hold all in memory. Their grants are bounded like those of a token. */
+  apiKey: { perEnvironment: 1000, descriptionMaxLength: 256, grantsMaxBytes: 16 * kib },
 
   /** A connection that has not sent its first bytes, or an HTTP/1.1 head, by then is closed (slow loris). */
   firstBytesMs: 10 * secondMs,
@@ -93,8 +124,8 @@ export const limits = {
   heartbeatMs: secondMs,
   /** Momento 4 (ii): a first Subscribe is ended this much before its deadline, and may be resumed for ten seconds. */
   earlyEndMs: 500,
-  ticketMs: 10 * secondMs,
-  ticketsPerSession: 1000,
+  resumePlaceMs: 10 * secondMs,
+  resumePlacesPerSession: 1000,
   /** A grpc-web body past this is ended (the SDK resumes): XHR keeps the whole text in memory. */
   webBodyMaxBytes: 4 * mib,
 } as const;

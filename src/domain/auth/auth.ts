@@ -2,12 +2,14 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { BoundedMap } from "../../lib/bounded-map.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { isApiKey } from "./api-key.ts";
 import { unwrapCredential } from "./credential.ts";
+import type { Keys } from "./keys.ts";
 import { checkOpenAccess, openPrincipal } from "./open-access.ts";
 import type { Caller, Principal } from "./principal.ts";
 import type { Tokens } from "./tokens.ts";
 
-/** How the server lets people in besides tokens. */
+/** How the server lets people in besides keys and tokens. */
 export interface AccessOptions {
   /** Dev mode without `--dev-key`: the empty credential is the super user of `dev`, see open-access.ts. */
   readonly isOpen: boolean;
@@ -17,7 +19,7 @@ export interface AccessOptions {
   readonly devKey: string | undefined;
 }
 
-/** Turns credentials into principals. Verified ones are remembered, bounded, and never past their expiry. */
+/** Turns credentials into principals. Verified ones are remembered, bounded, and never past their expiry or withdrawal. */
 export interface Auth {
   /**
    * At once for known credentials, else a promise: the hot path awaits nothing.
@@ -26,7 +28,11 @@ export interface Auth {
   authenticate(credential: string, caller: Caller): Principal | Promise<Principal>;
 }
 
-export function createAuth(tokens: Tokens, access: AccessOptions, wallMs: () => number): Auth {
+export function createAuth(
+  { keys, tokens }: { readonly keys: Pick<Keys, "verify">; readonly tokens: Pick<Tokens, "verify"> },
+  access: AccessOptions,
+  wallMs: () => number,
+): Auth {
   const verified = new BoundedMap<string, Principal>(limits.verifiedCredentials);
   const devKeyHash = access.devKey === undefined ? undefined : sha256(access.devKey);
 
@@ -35,15 +41,24 @@ export function createAuth(tokens: Tokens, access: AccessOptions, wallMs: () => 
     if (inner.length > limits.credentialMaxBytes) {
       throw new TodokuError("unauthenticated", `the credential is longer than ${limits.credentialMaxBytes} bytes`);
     }
-    const isDevKey = devKeyHash !== undefined && timingSafeEqual(sha256(inner), devKeyHash);
-    const principal: Principal = isDevKey ? { ...openPrincipal, kind: "key" } : await tokens.verify(inner);
+    const principal = await identify(inner);
     verified.set(inner, principal);
     return principal;
   }
 
-  /** Undefined when it is not known yet. @throws TodokuError `unauthenticated`: it has expired. */
+  function identify(inner: string): Principal | Promise<Principal> {
+    if (devKeyHash !== undefined && timingSafeEqual(sha256(inner), devKeyHash))
+      return { ...openPrincipal, kind: "key" };
+    return isApiKey(inner) ? keys.verify(inner) : tokens.verify(inner);
+  }
+
+  /** Undefined when it is not known yet, or has to be looked up again. @throws TodokuError `unauthenticated`: it has expired. */
   function recall(inner: string): Principal | undefined {
     const known = verified.get(inner);
+    if (known?.withdrawal?.isDone) {
+      verified.delete(inner);
+      return undefined;
+    }
     if (known?.expiresAtMs === undefined || known.expiresAtMs > wallMs()) return known;
     verified.delete(inner);
     throw new TodokuError("unauthenticated", "this token has expired");

@@ -2,10 +2,14 @@ import { Buffer } from "node:buffer";
 import { BoundedMap } from "../../lib/bounded-map.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { selects, selectsKey } from "./grants.ts";
+import type { Grant } from "./grants.ts";
 import type { Principal } from "./principal.ts";
+import { selects, selectsKey } from "./selector.ts";
 
-/** Everything that can be permitted. `topic.*` and `item.*` name a topic or key; the others a cache, or nothing. */
+/**
+ * Everything that can be permitted. `topic.*` and `item.*` name a cache and a topic or key in it; `cache.*` a cache; `queue.*` a queue
+ * and the cache ""; the others nothing. `token.create` says that some tokens may be issued: `tokens.issue` says which.
+ */
 export type Action =
   | "topic.publish"
   | "topic.subscribe"
@@ -15,7 +19,20 @@ export type Action =
   | "cache.delete"
   | "cache.flush"
   | "cache.list"
-  | "token.create";
+  | "queue.send"
+  | "queue.receive"
+  | "queue.peek"
+  | "queue.read"
+  | "queue.list"
+  | "queue.create"
+  | "queue.update"
+  | "queue.delete"
+  | "queue.purge"
+  | "queue.redrive"
+  | "token.create"
+  | "key.create"
+  | "key.list"
+  | "key.delete";
 
 // One bounded map per principal: a decision never outlives the credential it was made for. Bounded in bytes too: names are
 // checked elsewhere, and what is too long for a name (or is a long key) must not stay here, least of all when it is denied.
@@ -28,11 +45,17 @@ const decisions = new WeakMap<Principal, BoundedMap<string, boolean>>();
  */
 export function authorize(principal: Principal, action: Action, cache = "", resource: string | Uint8Array = ""): void {
   if (isAllowed(principal, action, cache, resource)) return;
-  const target = typeof resource === "string" && resource !== "" ? ` topic "${resource}" of` : "";
   throw new TodokuError(
     "permission_denied",
-    `this credential may not do ${action}${cache === "" ? "" : ` on${target} cache "${cache}"`}`,
+    `this credential may not do ${action}${describe(action, cache, typeof resource === "string" ? resource : "")}`,
   );
+}
+
+/** What the action was asked for; a key is not shown, it may be any bytes. */
+function describe(action: Action, cache: string, name: string): string {
+  if (action.startsWith("queue.")) return name === "" ? "" : ` on queue "${name}"`;
+  if (cache === "") return "";
+  return ` on${name === "" ? "" : ` topic "${name}" of`} cache "${cache}"`;
 }
 
 /** The question behind {@link authorize}, for lists that show only what the caller may see. */
@@ -62,28 +85,45 @@ export function isAllowed(
 }
 
 function decide(principal: Principal, action: Action, cache: string, resource: string | Uint8Array): boolean {
-  return principal.grants.some((grant) => {
-    if (!selects(grant.cache, cache)) return false;
-    if (grant.resource === "topic") {
-      const roles = topicRoles[action];
-      return roles?.includes(grant.role) === true && typeof resource === "string" && selects(grant.topic, resource);
-    }
-    if (cacheRoles[action]?.includes(grant.role) !== true) return false;
-    // To flush or to see a cache as a whole is more than to touch some of its keys.
-    if (action === "cache.list") return true;
-    if (action === "cache.flush") return "all" in grant.key;
-    return typeof resource !== "string" && selectsKey(grant.key, resource);
-  });
+  return principal.grants.some((grant) => permits(grant, action, cache, resource));
 }
 
-const topicRoles: Partial<Record<Action, readonly string[]>> = {
-  "topic.publish": ["publish", "publish-subscribe"],
-  "topic.subscribe": ["subscribe", "publish-subscribe"],
-};
+function permits(grant: Grant, action: Action, cache: string, resource: string | Uint8Array): boolean {
+  if (roles[grant.resource][action]?.includes(grant.role) !== true) return false;
+  switch (grant.resource) {
+    case "topic":
+      return selects(grant.cache, cache) && typeof resource === "string" && selects(grant.topic, resource);
+    case "cache":
+      if (!selects(grant.cache, cache)) return false;
+      // To flush or to see a cache as a whole is more than to touch some of its keys.
+      if (action === "cache.list") return true;
+      if (action === "cache.flush") return "all" in grant.key;
+      return typeof resource !== "string" && selectsKey(grant.key, resource);
+    case "queue":
+      return typeof resource === "string" && selects(grant.queue, resource);
+    case "token":
+      return true;
+  }
+}
 
-const cacheRoles: Partial<Record<Action, readonly string[]>> = {
-  "item.read": ["read", "read-write"],
-  "item.write": ["write", "read-write"],
-  "cache.flush": ["write", "read-write"],
-  "cache.list": ["read", "write", "read-write"],
+/** Which roles permit an action; an action that stands nowhere is for super users. */
+const roles: Readonly<Record<Grant["resource"], Partial<Record<Action, readonly Grant["role"][]>>>> = {
+  topic: {
+    "topic.publish": ["publish", "publish-subscribe"],
+    "topic.subscribe": ["subscribe", "publish-subscribe"],
+  },
+  cache: {
+    "item.read": ["read", "read-write"],
+    "item.write": ["write", "read-write"],
+    "cache.flush": ["write", "read-write"],
+    "cache.list": ["read", "write", "read-write"],
+  },
+  queue: {
+    "queue.send": ["send", "send-receive"],
+    "queue.receive": ["receive", "send-receive"],
+    "queue.peek": ["receive", "send-receive"],
+    "queue.read": ["send", "receive", "send-receive"],
+    "queue.list": ["send", "receive", "send-receive"],
+  },
+  token: { "token.create": ["issue"] },
 };

@@ -1,13 +1,10 @@
-import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { checkSelector, type Selector, selectorSchema } from "./selector.ts";
 
-/** Which caches, topics or keys a grant covers. Keys are bytes, written as base64url. */
-export type Selector = { readonly all: true } | { readonly name: string } | { readonly prefix: string };
-
-/** One permitted kind of action on one kind of resource. What no grant permits is denied. */
-export type Grant =
+/** What a disposable token may carry: one permitted kind of action on one kind of resource. */
+export type TokenGrant =
   | {
       readonly resource: "topic";
       readonly role: "publish-subscribe" | "publish" | "subscribe";
@@ -19,84 +16,106 @@ export type Grant =
       readonly role: "read-write" | "read" | "write";
       readonly cache: Selector;
       readonly key: Selector;
+    }
+  | {
+      readonly resource: "queue";
+      readonly role: "send-receive" | "send" | "receive";
+      readonly queue: Selector;
     };
 
-const selector = z.union([
-  z.strictObject({ all: z.literal(true) }),
-  z.strictObject({ name: z.string() }),
-  z.strictObject({ prefix: z.string() }),
-]);
+/** What an API key may carry: a {@link TokenGrant}, or to issue tokens of which each grant is covered by one of `grants`. What no grant permits is denied. */
+export type Grant =
+  | TokenGrant
+  | { readonly resource: "token"; readonly role: "issue"; readonly grants: readonly TokenGrant[] };
 
-/** The wire and token form of grants; `key` selectors are base64url. */
-export const grantSchema: z.ZodType<Grant> = z.union([
+const tokenGrants = [
   z.strictObject({
     resource: z.literal("topic"),
     role: z.enum(["publish-subscribe", "publish", "subscribe"]),
-    cache: selector,
-    topic: selector,
+    cache: selectorSchema,
+    topic: selectorSchema,
   }),
   z.strictObject({
     resource: z.literal("cache"),
     role: z.enum(["read-write", "read", "write"]),
-    cache: selector,
-    key: selector,
+    cache: selectorSchema,
+    key: selectorSchema,
   }),
-]);
+  z.strictObject({
+    resource: z.literal("queue"),
+    role: z.enum(["send-receive", "send", "receive"]),
+    queue: selectorSchema,
+  }),
+] as const;
+
+/** Zod's own words for an unknown resource name none. */
+const resources = (known: string) => (issue: z.core.$ZodRawIssue) =>
+  issue.code === "invalid_union" ? `must be ${known}` : undefined;
+
+/** The wire form of what a token carries; `key` selectors are base64url. */
+export const tokenGrantSchema: z.ZodType<TokenGrant> = z
+  .discriminatedUnion("resource", tokenGrants, { error: resources('"topic", "cache" or "queue"') })
+  .meta({ id: "TokenGrant" });
+
+/** The wire form of what an API key carries. */
+export const grantSchema: z.ZodType<Grant> = z
+  .discriminatedUnion(
+    "resource",
+    [
+      ...tokenGrants,
+      z.strictObject({ resource: z.literal("token"), role: z.literal("issue"), grants: z.array(tokenGrantSchema) }),
+    ],
+    { error: resources('"topic", "cache", "queue" or "token"') },
+  )
+  .meta({ id: "Grant" });
 
 /**
- * Checks the grants of a token to be made (Momento reference 3.3).
- * @throws TodokuError `invalid_argument`: none, more than `limits.tokenMaxGrants`, two that differ only in role, or a selector
- * that would select something else than it says: an empty name or prefix, or a key that is no base64url.
+ * Checks the grants of a token or key to be made (Momento reference 3.3).
+ * @throws TodokuError `invalid_argument`: none, more than `limits.tokenMaxGrants` (those within a token grant count too), two that
+ * differ only in role, or a selector that would select something else than it says: an empty name or prefix, or a key that is no base64url.
  */
 export function checkGrants(grants: readonly Grant[]): void {
-  if (grants.length === 0) throw new TodokuError("invalid_argument", "permissions must not be empty");
-  if (grants.length > limits.tokenMaxGrants) {
-    throw new TodokuError("invalid_argument", `${grants.length} permissions must be <= ${limits.tokenMaxGrants}`);
+  const count = countGrants(grants);
+  if (count > limits.tokenMaxGrants) {
+    throw new TodokuError("invalid_argument", `${count} permissions must be <= ${limits.tokenMaxGrants}`);
   }
-  for (const grant of grants) checkSelectors(grant);
+  checkList(grants);
+}
+
+function countGrants(grants: readonly Grant[]): number {
+  return grants.reduce((sum, grant) => sum + 1 + (grant.resource === "token" ? grant.grants.length : 0), 0);
+}
+
+function checkList(grants: readonly Grant[]): void {
+  if (grants.length === 0) throw new TodokuError("invalid_argument", "permissions must not be empty");
   const seen = new Set<string>();
-  for (const { role: _, ...target } of grants) {
-    const text = JSON.stringify(target);
+  for (const grant of grants) {
+    if (grant.resource === "token") checkList(grant.grants);
+    const selectors = selectorsOf(grant);
+    for (const [field, selector] of Object.entries(selectors)) checkSelector(field, selector);
+    const text = JSON.stringify([grant.resource, selectors]);
     if (seen.has(text)) {
       throw new TodokuError(
         "invalid_argument",
-        `two permissions for the same ${target.resource} selector differ only in role`,
+        grant.resource === "token"
+          ? "two permissions to issue tokens: write all their grants into one"
+          : `two permissions for the same ${grant.resource} selector differ only in role`,
       );
     }
     seen.add(text);
   }
 }
 
-function checkSelectors(grant: Grant): void {
-  const selectors = {
-    cache: grant.cache,
-    ...(grant.resource === "topic" ? { topic: grant.topic } : { key: grant.key }),
-  };
-  for (const [field, selector] of Object.entries(selectors)) {
-    if ("all" in selector) continue;
-    const text = "name" in selector ? selector.name : selector.prefix;
-    if (text === "") {
-      throw new TodokuError(
-        "invalid_argument",
-        `a ${field} selector must not be empty; for all of them write {"all":true}`,
-      );
-    }
-    // Buffer.from passes over what is no base64url: a key prefix of plain text would shrink to one that selects all keys.
-    if (field === "key" && Buffer.from(text, "base64url").toString("base64url") !== text) {
-      throw new TodokuError("invalid_argument", "a key selector must be base64url without padding");
-    }
+/** The selectors of a grant by field, in one order. */
+function selectorsOf(grant: Grant): Readonly<Record<string, Selector>> {
+  switch (grant.resource) {
+    case "topic":
+      return { cache: grant.cache, topic: grant.topic };
+    case "cache":
+      return { cache: grant.cache, key: grant.key };
+    case "queue":
+      return { queue: grant.queue };
+    case "token":
+      return {};
   }
-}
-
-/** Does `selected` cover `name`? */
-export function selects(selected: Selector, name: string): boolean {
-  if ("all" in selected) return true;
-  return "name" in selected ? selected.name === name : name.startsWith(selected.prefix);
-}
-
-/** The same for item keys: compared as bytes. */
-export function selectsKey(selected: Selector, key: Uint8Array): boolean {
-  if ("all" in selected) return true;
-  const wanted = Buffer.from("name" in selected ? selected.name : selected.prefix, "base64url");
-  return wanted.equals("name" in selected ? key : key.subarray(0, wanted.length));
 }

@@ -1,4 +1,5 @@
 import type { Grant } from "./grants.ts";
+import type { Withdrawal } from "./withdrawal.ts";
 
 /** Who is calling, as `authenticate` found out. Every environment-bound decision takes the environment from here, never from a request. */
 export interface Principal {
@@ -13,6 +14,8 @@ export interface Principal {
   readonly tokenId: string;
   /** Wall time; undefined = does not expire. */
   readonly expiresAtMs: number | undefined;
+  /** Done when the credential is taken back before it expires; without it, it cannot be. */
+  readonly withdrawal?: Withdrawal;
 }
 
 /** What the transport knows of a caller: enough to decide whether the empty credential of dev mode may be used. */

@@ -5,7 +5,9 @@ import { z } from "zod";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { RecordStore } from "../records/store.ts";
-import { checkGrants, type Grant, grantSchema } from "./grants.ts";
+import { authorize } from "./authorize.ts";
+import { covers } from "./coverage.ts";
+import { checkGrants, type TokenGrant, tokenGrantSchema } from "./grants.ts";
 import type { Principal } from "./principal.ts";
 
 const recordKind = "signing-key";
@@ -14,7 +16,7 @@ const issuer = "todoku";
 
 const claimsSchema = z.object({
   environment: z.string(),
-  grants: z.array(grantSchema),
+  grants: z.array(tokenGrantSchema),
   tokenId: z.string(),
   exp: z.number().int(),
 });
@@ -22,7 +24,7 @@ const keySchema = z.object({ secret: z.string() });
 
 /** What a disposable token is to be. */
 export interface TokenRequest {
-  readonly grants: readonly Grant[];
+  readonly grants: readonly TokenGrant[];
   /** At most `limits.tokenIdMaxLength` characters; "" for none. */
   readonly tokenId: string;
   /** 1 ms .. `limits.disposableTokenMaxMs`; rounded up to whole seconds of wall time, the unit of JWT. */
@@ -31,8 +33,11 @@ export interface TokenRequest {
 
 /** Signs and verifies disposable tokens (JWT, HS256) with a key kept in the store, one per environment. */
 export interface Tokens {
-  /** @throws TodokuError `invalid_argument`. */
-  issue(environment: string, request: TokenRequest): Promise<{ token: string; expiresAtMs: number }>;
+  /**
+   * A token of the principal's environment: a super user may issue any, others what a token grant of theirs covers.
+   * @throws TodokuError `permission_denied` that names the first grant that is not covered; `invalid_argument`.
+   */
+  issue(principal: Principal, request: TokenRequest): Promise<{ token: string; expiresAtMs: number }>;
   /** @throws TodokuError `unauthenticated`: forged, expired, of an unknown key, or no token at all. */
   verify(token: string): Promise<Principal>;
 }
@@ -65,8 +70,11 @@ export function createTokens(records: RecordStore, wallMs: () => number): Tokens
   const currentKids = new Map<string, Promise<string>>();
 
   return {
-    async issue(environment, request) {
+    async issue(principal, request) {
+      authorize(principal, "token.create");
       checkRequest(request);
+      checkCovered(principal, request.grants);
+      const { environment } = principal;
       let kid = currentKids.get(environment);
       if (!kid) {
         kid = currentKid(environment);
@@ -136,6 +144,17 @@ function checkRequest({ grants, tokenId, validForMs }: TokenRequest): void {
       `token lifetime ${validForMs} ms must be >= 1 and <= ${limits.disposableTokenMaxMs} (25 h)`,
     );
   }
+}
+
+function checkCovered({ isSuperUser, grants }: Principal, wanted: readonly TokenGrant[]): void {
+  if (isSuperUser) return;
+  const issuable = grants.flatMap((grant) => (grant.resource === "token" ? grant.grants : []));
+  const uncovered = wanted.find((inner) => !issuable.some((outer) => covers(outer, inner)));
+  if (!uncovered) return;
+  throw new TodokuError(
+    "permission_denied",
+    `this credential may not issue a token with the grant ${JSON.stringify(uncovered)}`,
+  );
 }
 
 function toUnauthenticated(error: unknown): TodokuError {

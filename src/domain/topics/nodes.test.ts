@@ -8,12 +8,15 @@ import { type EmbeddedEngine, openEmbeddedEngine } from "../../engines/embedded/
 import { systemClock } from "../../lib/clock.ts";
 import { silentLog } from "../../lib/log.ts";
 import { TimerWheel } from "../../lib/timer-wheel.ts";
+import { createKeys } from "../auth/keys.ts";
 import { openPrincipal } from "../auth/open-access.ts";
 import type { Bus, Hint } from "../bus.ts";
 import type { Durability } from "../cache/cache.ts";
 import { createCaches } from "../cache/caches.ts";
 import type { Engine } from "../engine.ts";
 import { limits } from "../limits.ts";
+import { createQueueMessages } from "../queues/messages.ts";
+import { createQueues } from "../queues/queues.ts";
 import { UpkeepWorker } from "../upkeep-worker.ts";
 import type { TopicItem } from "./store.ts";
 import type { Sink } from "./subscription.ts";
@@ -45,9 +48,13 @@ function aLossyBus(fate: () => Fate): [Bus, Bus] {
 
 function aNode(engine: Engine) {
   const wheel = new TimerWheel(systemClock);
+  const keys = createKeys(engine, systemClock.wallMs);
   const caches = createCaches(engine, { defaultDurability: "disk", wallMs: systemClock.wallMs });
   const topics = createTopics({ engine, caches, clock: systemClock, wheel, messageMaxBytes: limits.messageMaxBytes });
-  const upkeep = new UpkeepWorker({ engine, caches, topics, log: silentLog, wallMs: systemClock.wallMs });
+  const queues = createQueues(engine, systemClock.wallMs);
+  const queueMessages = createQueueMessages({ engine, queues, clock: systemClock, wheel, log: silentLog });
+  const domain = { engine, keys, caches, topics, queues, queueMessages };
+  const upkeep = new UpkeepWorker({ ...domain, log: silentLog, wallMs: systemClock.wallMs });
   return { caches, topics, tick: () => upkeep.runOnce(systemClock.wallMs()) };
 }
 

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../lib/clock.ts";
-import type { TimerWheel } from "../../lib/timer-wheel.ts";
+import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
 import { authorize } from "../auth/authorize.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Cache, Durability } from "../cache/cache.ts";
@@ -100,6 +100,7 @@ class TopicService implements Topics {
     caches.onChange((change) => this.#cacheChanged(change));
     this.#trimTails();
     engine.bus.listen((hint) => {
+      if (hint.kind === "queue-ready") return;
       const looked = hint.kind === "topic-moved" ? this.#refreshTopic(hint.key) : caches.refresh();
       looked.catch(() => {}); // as if the hint were lost: the tick of each second comes anyway
     });
@@ -198,7 +199,7 @@ class TopicService implements Topics {
       after === undefined ? live.head : after.page === 0 ? { page: live.head.page, sequence: after.sequence } : after;
     const subscription = new Subscription(live, from, sink);
     live.add(subscription);
-    this.#endAtExpiry(principal, subscription);
+    this.#endWithCredential(principal, subscription);
     return subscription;
   }
 
@@ -299,18 +300,25 @@ class TopicService implements Topics {
     });
   }
 
-  #endAtExpiry(principal: Principal, subscription: Subscription): void {
-    const { expiresAtMs } = principal;
-    if (expiresAtMs === undefined) return;
+  #endWithCredential({ expiresAtMs, withdrawal }: Principal, subscription: Subscription): void {
+    if (expiresAtMs === undefined && !withdrawal) return;
     const { wheel, clock } = this.#options;
-    const leftMs = expiresAtMs - clock.wallMs();
+    let deadline: Deadline | undefined;
+    let forget: (() => void) | undefined;
+    subscription.onClose(() => {
+      deadline?.cancel();
+      forget?.();
+    });
     // The wall clock may be set, forward or back, while the wheel turns by its own: what is stored is wall time, so it decides,
     // and is looked at often enough that a step forward ends the stream soon.
-    const deadline = wheel.schedule(Math.min(leftMs, limits.expiryCheckMs), () => {
-      if (clock.wallMs() < expiresAtMs) this.#endAtExpiry(principal, subscription);
-      else subscription.fail(new TodokuError("unauthenticated", "this token has expired"));
-    });
-    subscription.onClose(() => deadline.cancel());
+    const watch = (endMs: number) => {
+      deadline = wheel.schedule(Math.min(endMs - clock.wallMs(), limits.expiryCheckMs), () => {
+        if (clock.wallMs() < endMs) watch(endMs);
+        else subscription.fail(new TodokuError("unauthenticated", "this token has expired"));
+      });
+    };
+    if (expiresAtMs !== undefined) watch(expiresAtMs);
+    forget = withdrawal?.onDone((error) => subscription.fail(error));
   }
 
   #cacheChanged(change: CacheChange): void {

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import type { Grant, Selector } from "../../domain/auth/grants.ts";
+import type { TokenGrant } from "../../domain/auth/grants.ts";
+import type { Selector } from "../../domain/auth/selector.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import {
   CacheRole,
@@ -16,14 +17,14 @@ const all: Selector = { all: true };
  * The grants of a permissions message (reference 3.1).
  * @throws TodokuError `permission_denied` for a super user (no token may be one); `invalid_argument` for what has no role or no selector.
  */
-export function toGrants(permissions: Permissions | undefined): Grant[] {
+export function toGrants(permissions: Permissions | undefined): TokenGrant[] {
   if (permissions?.kind.case === "superUser") {
     throw new TodokuError("permission_denied", "a disposable token cannot be a super user");
   }
   return permissions?.kind.case === "explicit" ? permissions.kind.value.permissions.flatMap(toGrant) : [];
 }
 
-function toGrant({ kind }: PermissionsType): Grant[] {
+function toGrant({ kind }: PermissionsType): TokenGrant[] {
   if (kind.case === "cachePermissions") return [toCacheGrant(kind.value)];
   if (kind.case === "topicPermissions") return [toTopicGrant(kind.value)];
   // Todoku has no functions: the permission to invoke them gives nothing, and SDK scopes that include it stay usable.
@@ -31,7 +32,7 @@ function toGrant({ kind }: PermissionsType): Grant[] {
   return invalid("a permission must be for a cache or a topic");
 }
 
-function toCacheGrant({ role, cache, cacheItem }: PermissionsType_CachePermissions): Grant {
+function toCacheGrant({ role, cache, cacheItem }: PermissionsType_CachePermissions): TokenGrant {
   const roles = {
     [CacheRole.CACHE_READ_WRITE]: "read-write",
     [CacheRole.CACHE_READ_ONLY]: "read",
@@ -45,7 +46,7 @@ function toCacheGrant({ role, cache, cacheItem }: PermissionsType_CachePermissio
   };
 }
 
-function toTopicGrant({ role, cache, topic }: PermissionsType_TopicPermissions): Grant {
+function toTopicGrant({ role, cache, topic }: PermissionsType_TopicPermissions): TokenGrant {
   const roles = {
     [TopicRole.TOPIC_READ_WRITE]: "publish-subscribe",
     [TopicRole.TOPIC_READ_ONLY]: "subscribe",

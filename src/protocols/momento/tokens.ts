@@ -1,6 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Auth } from "../../domain/auth/auth.ts";
-import { authorize } from "../../domain/auth/authorize.ts";
 import type { Tokens } from "../../domain/auth/tokens.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import type { Method } from "./call.ts";
@@ -18,9 +17,8 @@ export function tokenMethods(auth: Auth, tokens: Tokens, endpoint: () => string)
         async handle(call) {
           const request = decodeMessage(GenerateDisposableTokenRequestSchema, call.request);
           const principal = await auth.authenticate(request.authToken, call.caller);
-          authorize(principal, "token.create");
           if (!request.expires) throw new TodokuError("invalid_argument", "a disposable token must expire");
-          const { token, expiresAtMs } = await tokens.issue(principal.environment, {
+          const { token, expiresAtMs } = await tokens.issue(principal, {
             grants: toGrants(request.permissions),
             tokenId: request.tokenId,
             validForMs: request.expires.validForSeconds * 1000,

@@ -1,0 +1,204 @@
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Action, authorize, isAllowed } from "./authorize.ts";
+import { covers } from "./coverage.ts";
+import type { Grant, TokenGrant } from "./grants.ts";
+import { openPrincipal } from "./open-access.ts";
+import type { Principal } from "./principal.ts";
+import type { Selector } from "./selector.ts";
+
+const superUserActions = [
+  "cache.create",
+  "cache.delete",
+  "queue.create",
+  "queue.update",
+  "queue.delete",
+  "queue.purge",
+  "queue.redrive",
+  "key.create",
+  "key.list",
+  "key.delete",
+] as const satisfies Action[];
+const principal = (own: Grant[]): Principal => ({ ...openPrincipal, kind: "token", isSuperUser: false, grants: own });
+const actions: Action[] = [
+  "topic.publish",
+  "topic.subscribe",
+  "item.read",
+  "item.write",
+  "cache.flush",
+  "cache.list",
+  "queue.send",
+  "queue.receive",
+  "queue.peek",
+  "queue.read",
+  "queue.list",
+  ...superUserActions,
+];
+const names = ["", "a", "ab", "abc", "b"];
+const name = fc.constantFrom(...names);
+const selector: fc.Arbitrary<Selector> = fc.oneof(
+  fc.constant({ all: true } as const),
+  name.map((value) => ({ name: value })),
+  name.map((value) => ({ prefix: value })),
+);
+const keySelector = selector.map((s): Selector => {
+  const encode = (value: string) => Buffer.from(value).toString("base64url");
+  if ("name" in s) return { name: encode(s.name) };
+  return "prefix" in s ? { prefix: encode(s.prefix) } : s;
+});
+const grant: fc.Arbitrary<TokenGrant> = fc.oneof(
+  fc.record({
+    resource: fc.constant("topic" as const),
+    role: fc.constantFrom("publish-subscribe", "publish", "subscribe"),
+    cache: selector,
+    topic: selector,
+  }),
+  fc.record({
+    resource: fc.constant("cache" as const),
+    role: fc.constantFrom("read-write", "read", "write"),
+    cache: selector,
+    key: keySelector,
+  }),
+  fc.record({
+    resource: fc.constant("queue" as const),
+    role: fc.constantFrom("send-receive", "send", "receive"),
+    queue: selector,
+  }),
+);
+const question = fc.record({ action: fc.constantFrom(...actions), cache: name, resource: name });
+const ask = (who: Principal, { action, cache, resource }: { action: Action; cache: string; resource: string }) =>
+  isAllowed(who, action, cache, action.startsWith("item.") ? Buffer.from(resource) : resource);
+
+describe("authorize", () => {
+  it("denies everything without a grant, and allows a super user everything", () => {
+    fc.assert(
+      fc.property(question, (q) => {
+        expect(ask(principal([]), q)).toBe(false);
+        expect(ask(openPrincipal, q)).toBe(true);
+      }),
+    );
+  });
+
+  it("never allows less with one more grant, and gives the same answer when asked again", () => {
+    fc.assert(
+      fc.property(fc.array(grant, { maxLength: 4 }), grant, question, (own, more, q) => {
+        const one = principal(own);
+        const first = ask(one, q);
+        expect(ask(one, q)).toBe(first);
+        if (first) expect(ask(principal([...own, more]), q)).toBe(true);
+      }),
+    );
+  });
+
+  it("leaves to super users what no role permits, whatever the grants", () => {
+    fc.assert(
+      fc.property(fc.array(grant), question, (own, q) => {
+        for (const action of superUserActions) expect(ask(principal(own), { ...q, action })).toBe(false);
+      }),
+    );
+  });
+
+  it("lets only a token grant issue tokens, and that do nothing else", () => {
+    fc.assert(
+      fc.property(fc.array(grant), question, (own, q) => {
+        const issuer = principal([{ resource: "token", role: "issue", grants: own }]);
+        expect(ask(issuer, q)).toBe(false);
+        expect([isAllowed(issuer, "token.create"), isAllowed(principal(own), "token.create")]).toEqual([true, false]);
+      }),
+    );
+  });
+
+  it("never lets a grant of one resource touch another", () => {
+    const resourceOf = (action: Action) =>
+      action.startsWith("queue.") ? "queue" : action.startsWith("topic.") ? "topic" : "cache";
+    fc.assert(
+      fc.property(grant, question, (own, q) => {
+        if (own.resource !== resourceOf(q.action)) expect(ask(principal([own]), q)).toBe(false);
+      }),
+    );
+  });
+
+  it.each<[role: "send" | "receive" | "send-receive", permitted: Action[]]>([
+    ["send", ["queue.send", "queue.read", "queue.list"]],
+    ["receive", ["queue.receive", "queue.peek", "queue.read", "queue.list"]],
+    ["send-receive", ["queue.send", "queue.receive", "queue.peek", "queue.read", "queue.list"]],
+  ])("takes the role %s on a queue for %j and nothing else", (role, permitted) => {
+    const own = principal([{ resource: "queue", role, queue: { name: "q" } }]);
+    expect(actions.filter((action) => isAllowed(own, action, "", "q"))).toEqual(permitted);
+    expect(actions.filter((action) => isAllowed(own, action, "", "other"))).toEqual([]);
+  });
+
+  it("names the queue that it denies", () => {
+    expect(() => authorize(principal([]), "queue.send", "", "orders")).toThrow(
+      'may not do queue.send on queue "orders"',
+    );
+  });
+
+  it("does not take one pair of names for another with the same characters", () => {
+    const all: TokenGrant = { resource: "topic", role: "publish", cache: { name: "a" }, topic: { all: true } };
+    const own = principal([all]);
+    for (const between of ["\0", " ", " 1 "]) {
+      expect(isAllowed(own, "topic.publish", "a", `b${between}c`)).toBe(true);
+      expect(isAllowed(own, "topic.publish", `a${between}b`, "c")).toBe(false);
+    }
+  });
+
+  it("matches keys as bytes", () => {
+    const own = principal([
+      {
+        resource: "cache",
+        role: "read",
+        cache: { name: "c" },
+        key: { prefix: Buffer.from([0xff, 0x00]).toString("base64url") },
+      },
+    ]);
+    expect(isAllowed(own, "item.read", "c", Uint8Array.of(0xff, 0x00, 0x01))).toBe(true);
+    expect(isAllowed(own, "item.read", "c", Uint8Array.of(0xff, 0x01))).toBe(false);
+    expect(isAllowed(own, "item.write", "c", Uint8Array.of(0xff, 0x00))).toBe(false);
+    expect(() => authorize(own, "item.write", "c", Uint8Array.of(0xff, 0x00))).toThrow(
+      'may not do item.write on cache "c"',
+    );
+  });
+});
+
+describe("covers", () => {
+  it("says yes only when the outer grant permits everything that the inner one permits", () => {
+    const questions = actions.flatMap((action) =>
+      names.flatMap((cache) => names.map((resource) => ({ action, cache, resource }))),
+    );
+    let covered = 0;
+    fc.assert(
+      fc.property(grant, grant, (outer, inner) => {
+        if (!covers(outer, inner)) return;
+        covered++;
+        const [wide, narrow] = [principal([outer]), principal([inner])];
+        expect(questions.filter((q) => ask(narrow, q) && !ask(wide, q))).toEqual([]);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(covered).toBeGreaterThan(50);
+  });
+
+  it("says yes for the same grant, and for a narrower role or name", () => {
+    fc.assert(fc.property(grant, (own) => covers(own, own)));
+    const outer: TokenGrant = {
+      resource: "topic",
+      role: "publish-subscribe",
+      cache: { all: true },
+      topic: { prefix: "user:" },
+    };
+    const inner: TokenGrant = { resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "user:1" } };
+    expect([covers(outer, inner), covers(inner, outer)]).toEqual([true, false]);
+    expect(covers(outer, { ...inner, topic: { prefix: "user:1" } })).toBe(true);
+    expect(covers(outer, { ...inner, topic: { prefix: "use" } })).toBe(false);
+    expect(covers({ ...outer, role: "publish" }, inner)).toBe(false);
+  });
+
+  it("compares keys as bytes", () => {
+    const grantOn = (key: Selector): TokenGrant => ({ resource: "cache", role: "read", cache: { name: "c" }, key });
+    const encode = (text: string) => Buffer.from(text).toString("base64url");
+    expect(covers(grantOn({ prefix: encode("a") }), grantOn({ name: encode("ab") }))).toBe(true);
+    expect(covers(grantOn({ prefix: encode("aaaa") }), grantOn({ prefix: encode("aaa") }))).toBe(false);
+  });
+});

@@ -1,0 +1,36 @@
+import { Buffer } from "node:buffer";
+import type { TokenGrant } from "./grants.ts";
+import type { Selector } from "./selector.ts";
+
+/** Does `outer` permit everything that `inner` permits? Grants are compared one by one: two halves do not cover a whole. */
+export function covers(outer: TokenGrant, inner: TokenGrant): boolean {
+  if (outer.role !== inner.role && !widestRoles.has(outer.role)) return false;
+  if (outer.resource === "topic" && inner.resource === "topic") {
+    return coversNames(outer.cache, inner.cache) && coversNames(outer.topic, inner.topic);
+  }
+  if (outer.resource === "cache" && inner.resource === "cache") {
+    return coversNames(outer.cache, inner.cache) && coversKeys(outer.key, inner.key);
+  }
+  return outer.resource === "queue" && inner.resource === "queue" && coversNames(outer.queue, inner.queue);
+}
+
+/** Each stands for both other roles of its resource. */
+const widestRoles: ReadonlySet<TokenGrant["role"]> = new Set(["publish-subscribe", "read-write", "send-receive"]);
+
+function coversNames(outer: Selector, inner: Selector): boolean {
+  if ("all" in outer) return true;
+  if ("all" in inner) return false;
+  if ("name" in outer) return "name" in inner && outer.name === inner.name;
+  return ("name" in inner ? inner.name : inner.prefix).startsWith(outer.prefix);
+}
+
+/** The same for keys, whose bytes count: in base64url "ab" is `YWI`, which does not begin with the `YQ` of "a". Latin-1 has one character per byte. */
+function coversKeys(outer: Selector, inner: Selector): boolean {
+  return coversNames(toBytes(outer), toBytes(inner));
+}
+
+function toBytes(selector: Selector): Selector {
+  if ("all" in selector) return selector;
+  const decode = (text: string) => Buffer.from(text, "base64url").toString("latin1");
+  return "name" in selector ? { name: decode(selector.name) } : { prefix: decode(selector.prefix) };
+}
