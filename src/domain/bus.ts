@@ -1,9 +1,12 @@
+import type { QueueKey } from "./queues/queue.ts";
 import type { Position } from "./topics/position.ts";
 import type { TopicKey } from "./topics/store.ts";
 
 /** What nodes tell each other. A hint may be lost, doubled or late: the truth is always in a store. */
 export type Hint =
   | { readonly kind: "topic-moved"; readonly key: TopicKey; readonly head: Position }
+  /** Something in the queue became ready. */
+  | { readonly kind: "queue-ready"; readonly key: QueueKey }
   | {
       readonly kind: "record-changed";
       readonly recordKind: string;

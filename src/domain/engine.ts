@@ -1,6 +1,7 @@
 import type { Bus } from "./bus.ts";
 import type { Durability } from "./cache/cache.ts";
 import type { ItemStore } from "./cache/store.ts";
+import type { QueueStore } from "./queues/store.ts";
 import type { RecordStore } from "./records/store.ts";
 import type { TopicStore } from "./topics/store.ts";
 
@@ -19,6 +20,7 @@ export interface Engine {
   readonly records: RecordStore;
   readonly topics: Readonly<Record<Durability, TopicStore>>;
   readonly items: Readonly<Record<Durability, ItemStore>>;
+  readonly queues: QueueStore;
   readonly bus: Bus;
   /** False when other nodes may write to the same store: then followed topics and caches are compared with it each second. */
   readonly isSingleNode: boolean;

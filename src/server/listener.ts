@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import {
   createServer as createHttp2Server,
   Http2ServerRequest,
@@ -8,7 +8,9 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { limits } from "../domain/limits.ts";
+import { commonHeaders } from "../lib/response.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { guardSession } from "./session-guard.ts";
 
@@ -96,7 +98,7 @@ function sniff(socket: Socket, decided: (isHttp2: boolean) => void): void {
     }
     if (!isPreface && head.subarray(0, 4).equals(h2Preface.subarray(0, 4))) {
       // Neither: node:http would wait for the rest of an HTTP/2 preface that is none.
-      socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+      refuse(socket, 400);
       return;
     }
     socket.unshift(head);
@@ -118,10 +120,15 @@ function createHttp1(doors: Doors, headersTimeoutMs: number) {
     },
     (request, response) => doors.handleHttp(request, response),
   );
-  server.on("upgrade", (_request, socket) => {
-    socket.end("HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-  });
+  server.on("upgrade", (_request, socket) => refuse(socket, 501));
   return server;
+}
+
+/** Ends a connection on which there is no request that a door could answer. */
+function refuse(socket: Duplex, status: number): void {
+  const headers = { connection: "close", "content-length": "0", ...commonHeaders };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n`);
 }
 
 function createHttp2(doors: Doors, wheel: TimerWheel) {

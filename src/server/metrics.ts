@@ -1,5 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { EngineHealth } from "../domain/engine.ts";
+import type { QueueStats } from "../domain/queues/dispatch.ts";
+import type { QueueMessages } from "../domain/queues/messages.ts";
 import type { TopicStats, Topics } from "../domain/topics/topics.ts";
 import type { EmbeddedStats } from "../engines/embedded/index.ts";
 import type { Listener } from "./listener.ts";
@@ -7,6 +9,7 @@ import type { Listener } from "./listener.ts";
 /** What `/metrics` is read from when it is asked for; nothing is counted twice. */
 export interface MetricSources {
   readonly topics: Topics;
+  readonly queueMessages: QueueMessages;
   readonly listener: Listener;
   readonly health: () => EngineHealth;
   readonly engine: () => EmbeddedStats;
@@ -23,9 +26,8 @@ interface Metric {
 export function createMetrics(sources: MetricSources): () => Promise<{ contentType: string; text: string }> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  for (const metric of [...topicMetrics(sources), ...engineMetrics(sources), ...serverMetrics(sources)]) {
-    register(registry, metric);
-  }
+  const metrics = [topicMetrics, queueMetrics, engineMetrics, serverMetrics].flatMap((read) => read(sources));
+  for (const metric of metrics) register(registry, metric);
   return async () => ({ contentType: registry.contentType, text: await registry.metrics() });
 }
 
@@ -68,6 +70,25 @@ function topicMetrics({ topics }: MetricSources): Metric[] {
     ),
     metric("topics", "todoku_topics_followed", "Topics that are followed now"),
     metric("subscriptions", "todoku_topic_subscriptions", "Live subscriptions now"),
+  ];
+}
+
+function queueMetrics({ queueMessages }: MetricSources): Metric[] {
+  const metric = (key: keyof QueueStats, name: string, help: string): Metric => ({
+    name: `todoku_queue_${name}`,
+    help,
+    labels: ["environment"],
+    read(set) {
+      for (const [environment, stats] of queueMessages.stats()) set(stats[key], { environment });
+    },
+  });
+  return [
+    metric("sent", "messages_sent_total", "Messages added to queues since the start"),
+    metric("received", "messages_received_total", "Messages handed to receivers, each receive of a message counted"),
+    metric("deleted", "messages_deleted_total", "Messages deleted by their receivers"),
+    metric("deadLettered", "messages_dead_lettered_total", "Messages moved to a dead-letter queue"),
+    metric("expired", "messages_expired_total", "Messages dropped because their retention was over"),
+    metric("polls", "polls", "Receives that wait for a message now"),
   ];
 }
 

@@ -3,11 +3,14 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { Config } from "../config/schema.ts";
 import { createAuth } from "../domain/auth/auth.ts";
+import { createKeys } from "../domain/auth/keys.ts";
 import { createTokens } from "../domain/auth/tokens.ts";
 import { createCaches } from "../domain/cache/caches.ts";
 import { createItems } from "../domain/cache/items.ts";
 import type { EngineHealth } from "../domain/engine.ts";
 import { TodokuError } from "../domain/errors.ts";
+import { createQueueMessages } from "../domain/queues/messages.ts";
+import { createQueues } from "../domain/queues/queues.ts";
 import { createTopics } from "../domain/topics/topics.ts";
 import { UpkeepWorker } from "../domain/upkeep-worker.ts";
 import { type EmbeddedEngine, openEmbeddedEngine } from "../engines/embedded/index.ts";
@@ -40,7 +43,7 @@ export interface RunningServer {
 
 /** What a test switches off to show what it is for. */
 export interface ServerTraits {
-  /** Default true; see the Momento door's Tickets. */
+  /** Default true; see the Momento door's ResumePlaces. */
   readonly endsStreamsBeforeDeadline?: boolean;
 }
 
@@ -82,14 +85,19 @@ async function serve(
   const devKey = config.devKey ? `todoku_dev_${randomBytes(32).toString("base64url")}` : undefined;
   const { messageMaxBytes } = config;
 
+  const keys = createKeys(engine, clock.wallMs);
   const tokens = createTokens(engine.records, clock.wallMs);
   const access = { isOpen: !config.devKey, devOrigins: config.devOrigins, devKey };
-  const auth = createAuth(tokens, access, clock.wallMs);
+  const auth = createAuth({ keys, tokens }, access, clock.wallMs);
   const caches = createCaches(engine, { defaultDurability: config.cacheDurability, wallMs: clock.wallMs });
   await caches.start();
   const items = createItems(engine, caches, clock.wallMs);
   const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes });
-  const upkeep = new UpkeepWorker({ engine, caches, topics, log, wallMs: clock.wallMs });
+  const queues = createQueues(engine, clock.wallMs);
+  await queues.start();
+  const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log });
+  const looksAfter = { engine, keys, caches, topics, queues, queueMessages };
+  const upkeep = new UpkeepWorker({ ...looksAfter, log, wallMs: clock.wallMs });
   upkeep.start();
 
   let endpoint = config.publicEndpoint ?? "";
@@ -103,6 +111,8 @@ async function serve(
   });
   const http = createHttpDoor({
     ...domain,
+    ...{ keys, queues, queueMessages },
+    endpoint: () => endpoint,
     health: engine.health,
     isReady: () => phase === "ready",
     isDraining: () => phase === "draining",
@@ -115,13 +125,15 @@ async function serve(
     handleGrpc: momento.handleGrpc,
   };
   const listener = createListener(doors, wheel);
-  const metrics = createMetrics({ topics, listener, health: engine.health, engine: engine.stats });
+  const metrics = createMetrics({ topics, queueMessages, listener, health: engine.health, engine: engine.stats });
 
   const failed = new Promise<EngineHealth>((tell) => {
     engine.onHealth((health) => {
       log[health.status === "open" ? "info" : "error"]({ area: "engine", ...health }, `the engine is ${health.status}`);
       if (health.status !== "failed") return;
-      topics.closeAll(new TodokuError("unavailable", "the server's storage has failed"));
+      const error = new TodokuError("unavailable", "the server's storage has failed");
+      topics.closeAll(error);
+      queueMessages.closeAll(error);
       tell(health);
     });
   });
@@ -138,6 +150,7 @@ async function serve(
     async close() {
       phase = "draining";
       topics.closeAll(new TodokuError("unavailable", "the server is stopping; reconnect"));
+      queueMessages.closeAll();
       momento.close();
       http.close();
       await listener.close(closeGraceMs);

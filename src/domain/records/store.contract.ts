@@ -9,6 +9,8 @@ export interface SubjectOptions {
   readonly history?: HistoryBounds;
   /** Byte budget of items per environment. */
   readonly itemsEnvironmentMaxBytes?: number;
+  /** Byte budget of queues per environment. */
+  readonly queuesEnvironmentMaxBytes?: number;
 }
 
 /** An engine under contract, as two nodes see it. */

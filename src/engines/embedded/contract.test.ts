@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Bus, silentBus } from "../../domain/bus.ts";
 import { itemStoreContract } from "../../domain/cache/store.contract.ts";
 import type { Engine } from "../../domain/engine.ts";
+import { queueStoreContract } from "../../domain/queues/store.contract.ts";
 import { type EngineSubject, recordStoreContract, type SubjectOptions } from "../../domain/records/store.contract.ts";
 import { topicStoreContract } from "../../domain/topics/store.contract.ts";
 import { backupDataDirectory, type EmbeddedEngine, openEmbeddedEngine } from "./index.ts";
@@ -40,6 +41,7 @@ async function open(options: SubjectOptions = {}): Promise<EngineSubject> {
         itemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes,
         memoryItemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes,
       }),
+      ...(options.queuesEnvironmentMaxBytes && { queuesEnvironmentMaxBytes: options.queuesEnvironmentMaxBytes }),
     });
     handles = [engine, engine.secondHandle(faultyBus())];
   }
@@ -71,6 +73,7 @@ async function open(options: SubjectOptions = {}): Promise<EngineSubject> {
 }
 
 recordStoreContract("the embedded engine", open);
+queueStoreContract("the embedded engine", open);
 for (const durability of ["disk", "memory"] as const) {
   topicStoreContract(`the embedded engine (${durability})`, durability, open);
   itemStoreContract(`the embedded engine (${durability})`, durability, open);

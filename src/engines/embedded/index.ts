@@ -1,5 +1,5 @@
-// The embedded engine: everything in this process and in one SQLite file. `memory` topics and items live in maps; `disk` ones, and all
-// records, go through a storage thread that commits what arrives together, and are read by a second thread. One process per data
+// The embedded engine: everything in this process and in one SQLite file. `memory` topics and items live in maps; `disk` ones, all queues
+// and all records go through a storage thread that commits what arrives together, and are read by a second thread. One process per data
 // directory. Nothing outside this folder imports anything but this file.
 import { type Bus, silentBus } from "../../domain/bus.ts";
 import type { Engine } from "../../domain/engine.ts";
@@ -8,6 +8,7 @@ import type { HistoryBounds } from "../../domain/topics/store.ts";
 import { createDiskItems } from "./items.ts";
 import { MemoryItems } from "./memory-items.ts";
 import { MemoryTopics } from "./memory-topics.ts";
+import { createDiskQueues } from "./queues.ts";
 import { createRecords } from "./records.ts";
 import { Storage } from "./storage.ts";
 import { createDiskTopics } from "./topics.ts";
@@ -27,6 +28,8 @@ export interface EmbeddedEngineOptions {
   readonly itemsEnvironmentMaxBytes?: number;
   /** Default `limits.memoryItemsEnvironmentMaxBytes`. */
   readonly memoryItemsEnvironmentMaxBytes?: number;
+  /** Default `limits.queue.environmentMaxBytes`. */
+  readonly queuesEnvironmentMaxBytes?: number;
   /** With a bus the engine says that it is not the only node. */
   readonly bus?: Bus;
   /** `OFF` only in the test that shows what a power cut does to it. Default `FULL`. */
@@ -63,11 +66,13 @@ export interface EmbeddedEngine extends Engine {
 
 /** Opens a data directory, or makes a new one. @throws TodokuError `failed_precondition`: in use, or written by a newer program; `unavailable`. */
 export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promise<EmbeddedEngine> {
+  const queuesEnvironmentMaxBytes = options.queuesEnvironmentMaxBytes ?? limits.queue.environmentMaxBytes;
   const storage = await Storage.open({
     dataDir: options.dataDir,
     wallMs: options.wallMs,
     history: options.history ?? limits.history,
     itemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes ?? limits.itemsEnvironmentMaxBytes,
+    queuesEnvironmentMaxBytes,
     synchronous: options.synchronous ?? "FULL",
     log: options.log ?? (() => {}),
   });
@@ -81,6 +86,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
       memory: new MemoryTopics(options.memoryHistory ?? limits.memoryHistory, storage.startId),
     },
     items: { disk: diskItems, memory: memoryItems },
+    queues: createDiskQueues(storage, records, queuesEnvironmentMaxBytes),
     health: () => storage.health.current,
     onHealth: (listener: Parameters<Engine["onHealth"]>[0]) => storage.health.listen(listener),
   };

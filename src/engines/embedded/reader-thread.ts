@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openForReading } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
+import { createQueueReader } from "./reader-queues.ts";
 
 /** Some requests of one tick. */
 export interface ReadRequest {
@@ -28,6 +29,7 @@ const head = db.prepare("SELECT id, page, sequence FROM topics WHERE cache_id = 
 const itemsAfter = db.prepare(
   "SELECT page, sequence, published_at_ms, is_text, token_id, attributes, value FROM topic_items WHERE topic_id = ? AND (page, sequence) > (?, ?) ORDER BY page, sequence LIMIT ?",
 );
+const queues = createQueueReader(db);
 const item = db.prepare("SELECT value, expires_at_ms FROM items WHERE cache_id = ? AND key = ?");
 
 function readHead(op: FieldReader, answer: FieldWriter): number | undefined {
@@ -68,10 +70,12 @@ function send(answer: ReadAnswer): void {
 }
 
 function answerOne(op: FieldReader, answer: FieldWriter): void {
-  const kind = op.text();
-  if (kind === "head") readHead(op, answer);
-  else if (kind === "topic") readItems(op, answer);
-  else readItem(op, answer);
+  const name = op.text();
+  if (name === "head") readHead(op, answer);
+  else if (name === "topic") readItems(op, answer);
+  else if (name === "item") readItem(op, answer);
+  else if (name === "peek") queues.peek(op, answer);
+  else queues.counts(op, answer);
 }
 
 // One snapshot for each answer: a head never falls behind the items read beside it, and the WAL can begin anew between two.

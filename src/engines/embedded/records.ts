@@ -1,34 +1,34 @@
 import type { RecordKey, RecordStore, StoredRecord } from "../../domain/records/store.ts";
 import type { Storage } from "./storage.ts";
-import type { CachePart } from "./storage-ledger.ts";
+import { partsOf, type StoredPart } from "./storage-ledger.ts";
 import type { RecordRow } from "./storage-thread.ts";
 import { readVerdict, type WriteOperation } from "./write-queue.ts";
 
-/** The record store of a data directory, and what it knows about caches. */
+/** The record store of a data directory, and what it knows about caches and queues. */
 export interface EmbeddedRecords extends RecordStore {
-  /** False once the cache's record is gone or renewed, or this part of it was forgotten. */
-  isLive(cacheId: number, part: CachePart): boolean;
+  /** False once the record with this id is gone or renewed, or this part of it was forgotten. */
+  isLive(id: number, part: StoredPart): boolean;
   /** Remembers a committed `forget`. */
-  forgotten(cacheId: number, part: CachePart): void;
+  forgotten(id: number, part: StoredPart): void;
 }
 
 /** Records are few, so all of them lie in memory as last committed; changes go through the storage thread. */
 export function createRecords(storage: Storage): EmbeddedRecords {
   const byPath = new Map<string, StoredRecord>();
-  // The parts of each existing cache that were not forgotten.
-  const liveCaches = new Map<number, Set<CachePart>>();
+  // The parts of each existing cache and queue that were not forgotten.
+  const liveParts = new Map<number, Set<StoredPart>>();
 
   function keep(path: string, record: StoredRecord | undefined): void {
     const old = byPath.get(path);
     if (record === undefined) byPath.delete(path);
     else byPath.set(path, record);
     if (old?.id === record?.id) return;
-    if (old?.kind === "cache") liveCaches.delete(old.id);
-    if (record?.kind === "cache") liveCaches.set(record.id, new Set(["topics", "items"]));
+    if (old !== undefined) liveParts.delete(old.id);
+    if (record?.kind === "cache" || record?.kind === "queue") liveParts.set(record.id, new Set(partsOf[record.kind]));
   }
 
-  function forgotten(cacheId: number, part: CachePart): void {
-    liveCaches.get(cacheId)?.delete(part);
+  function forgotten(id: number, part: StoredPart): void {
+    liveParts.get(id)?.delete(part);
   }
 
   function submit<T>(
@@ -51,10 +51,10 @@ export function createRecords(storage: Storage): EmbeddedRecords {
   }
 
   for (const row of storage.openedRecords) keep(pathOf(row), fromRow(row));
-  for (const { cache_id, part } of storage.openedForgotten) forgotten(cache_id, part);
+  for (const { id, part } of storage.openedForgotten) forgotten(id, part);
 
   return {
-    isLive: (cacheId, part) => liveCaches.get(cacheId)?.has(part) === true,
+    isLive: (id, part) => liveParts.get(id)?.has(part) === true,
     forgotten,
     create(key, document) {
       const text = JSON.stringify(document);

@@ -6,8 +6,10 @@ import { TodokuError } from "../../domain/errors.ts";
  *
  * `topic_items.row` is `(environment << 44) | n`: items of an environment lie together, oldest first, so trimming by age or
  * by the environment's budget reads from one end. 2^44 items of 2^19 environments: at 100,000/s five years for one environment.
+ * `queue_messages.row` is `(queue << 44) | sequence` in the same way; `queue` is a short number, for ids of records have up to 42 bits.
+ * Large bodies lie apart, so that a receive, which changes its row, does not write them again.
  */
-const migrations: readonly string[] = [
+export const migrations: readonly string[] = [
   `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
   CREATE TABLE records (
@@ -34,6 +36,22 @@ const migrations: readonly string[] = [
   CREATE INDEX items_expiry ON items (expires_at_ms);
   CREATE TABLE forgotten (cache_id INTEGER NOT NULL, part TEXT NOT NULL, PRIMARY KEY (cache_id, part)) WITHOUT ROWID;
   CREATE TABLE probe (value BLOB);
+  `,
+  `
+  ALTER TABLE environments ADD COLUMN queue_bytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE forgotten RENAME COLUMN cache_id TO id;
+  CREATE TABLE queues (
+    queue INTEGER PRIMARY KEY, environment INTEGER NOT NULL, queue_id INTEGER NOT NULL UNIQUE, next INTEGER NOT NULL,
+    messages INTEGER NOT NULL, bytes INTEGER NOT NULL, taken INTEGER NOT NULL);
+  CREATE TABLE queue_messages (
+    row INTEGER PRIMARY KEY, queue INTEGER NOT NULL, ready_at_ms INTEGER NOT NULL, receives INTEGER NOT NULL, receipt INTEGER,
+    first_received_at_ms INTEGER, sent_at_ms INTEGER NOT NULL, enqueued_at_ms INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    message_id TEXT NOT NULL, attributes TEXT, dead_letter TEXT, body TEXT);
+  CREATE INDEX queue_messages_ready ON queue_messages (queue, ready_at_ms, receives);
+  CREATE TABLE queue_bodies (row INTEGER PRIMARY KEY, body TEXT NOT NULL);
+  CREATE TABLE queue_message_ids (
+    queue INTEGER NOT NULL, message_id TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (queue, message_id)) WITHOUT ROWID;
+  CREATE INDEX queue_message_ids_age ON queue_message_ids (at_ms);
   `,
 ];
 

@@ -8,30 +8,36 @@ export interface EnvironmentUsage {
   readonly name: string;
   topicBytes: number;
   itemBytes: number;
+  queueBytes: number;
   nextRow: number;
 }
 
-/** The parts of a cache that are forgotten one by one. */
-export type CachePart = "topics" | "items";
+/** What lies under the ids of records, by the record's kind. Each part is forgotten by itself. */
+export const partsOf = { cache: ["topics", "items"], queue: ["messages"] } as const;
+
+/** One of {@link partsOf}. */
+export type StoredPart = (typeof partsOf)[keyof typeof partsOf][number];
+
+const allParts: readonly StoredPart[] = [...partsOf.cache, ...partsOf.queue];
 
 /** Environments a file can ever hold: the upper 19 bits of `topic_items.row`. */
 const maxEnvironments = 2 ** 19;
 
 /**
- * What the storage thread knows by heart about the file: the next record id, which caches live, what each environment uses.
+ * What the storage thread knows by heart about the file: the next record id, which caches and queues live, what each environment uses.
  * All of it can be read back: {@link StorageLedger.reload} after a rollback.
  */
 export class StorageLedger {
   readonly db: DatabaseSync;
-  /** Caches that were forgotten or have no record, whose rows are still to be freed. */
-  readonly toSweep: Record<CachePart, Set<number>> = { topics: new Set(), items: new Set() };
+  /** Ids that were forgotten or have no record, whose rows are still to be freed. */
+  readonly toSweep: Record<StoredPart, Set<number>> = { topics: new Set(), items: new Set(), messages: new Set() };
   /** No topic that exists now continues on a page below this: the file is a restored backup. */
   readonly pageFloor: number;
   /** The id that this start took for itself. */
   readonly startId: number;
   nextId = 0;
   readonly #live = new Set<number>();
-  readonly #forgotten: Record<CachePart, Set<number>> = { topics: new Set(), items: new Set() };
+  readonly #forgotten: Record<StoredPart, Set<number>> = { topics: new Set(), items: new Set(), messages: new Set() };
   readonly #environments = new Map<string, EnvironmentUsage>();
   readonly #environmentsById = new Map<number, EnvironmentUsage>();
   readonly #dirty = new Set<EnvironmentUsage>();
@@ -40,7 +46,7 @@ export class StorageLedger {
 
   constructor(db: DatabaseSync) {
     this.db = db;
-    this.#update = db.prepare("UPDATE environments SET topic_bytes = ?, item_bytes = ? WHERE id = ?");
+    this.#update = db.prepare("UPDATE environments SET topic_bytes = ?, item_bytes = ?, queue_bytes = ? WHERE id = ?");
     this.pageFloor = readMeta(db, "page_floor") ?? 0;
     this.startId = readMeta(db, "start_id") ?? 0;
     this.reload();
@@ -53,47 +59,47 @@ export class StorageLedger {
     this.#environmentsById.clear();
     this.#dirty.clear();
     this.#live.clear();
-    for (const row of this.db.prepare("SELECT id FROM records WHERE kind = 'cache'").iterate()) {
+    for (const row of this.db.prepare("SELECT id FROM records WHERE kind IN ('cache', 'queue')").iterate()) {
       this.#live.add(Number(row.id));
     }
-    for (const part of ["topics", "items"] as const) {
+    for (const part of allParts) {
       this.#forgotten[part].clear();
-      for (const row of this.db.prepare("SELECT cache_id FROM forgotten WHERE part = ?").iterate(part)) {
-        this.#forgotten[part].add(Number(row.cache_id));
-        this.toSweep[part].add(Number(row.cache_id));
+      for (const row of this.db.prepare("SELECT id FROM forgotten WHERE part = ?").iterate(part)) {
+        this.#forgotten[part].add(Number(row.id));
+        this.toSweep[part].add(Number(row.id));
       }
-      // A rolled-back removal: the cache lives on.
-      for (const cacheId of this.toSweep[part]) if (this.isLive(cacheId, part)) this.toSweep[part].delete(cacheId);
+      // A rolled-back removal: the cache or queue lives on.
+      for (const id of this.toSweep[part]) if (this.isLive(id, part)) this.toSweep[part].delete(id);
     }
   }
 
-  isLive(cacheId: number, part: CachePart): boolean {
-    return this.#live.has(cacheId) && !this.#forgotten[part].has(cacheId);
+  isLive(id: number, part: StoredPart): boolean {
+    return this.#live.has(id) && !this.#forgotten[part].has(id);
   }
 
-  addCache(cacheId: number): void {
-    this.#live.add(cacheId);
+  addRecord(kind: string, id: number): void {
+    if (Object.hasOwn(partsOf, kind)) this.#live.add(id);
   }
 
-  /** The cache's record is gone: its rows are orphans from now on. */
-  removeCache(cacheId: number): void {
-    this.#live.delete(cacheId);
-    this.toSweep.topics.add(cacheId);
-    this.toSweep.items.add(cacheId);
+  /** The record is gone: what lies under its id is to be freed. */
+  removeRecord(kind: string, id: number): void {
+    if (!Object.hasOwn(partsOf, kind)) return;
+    this.#live.delete(id);
+    for (const part of partsOf[kind as keyof typeof partsOf]) this.toSweep[part].add(id);
   }
 
-  forget(cacheId: number, part: CachePart): void {
-    this.db.prepare("INSERT OR IGNORE INTO forgotten (cache_id, part) VALUES (?, ?)").run(cacheId, part);
-    this.#forgotten[part].add(cacheId);
-    this.toSweep[part].add(cacheId);
+  forget(id: number, part: StoredPart): void {
+    this.db.prepare("INSERT OR IGNORE INTO forgotten (id, part) VALUES (?, ?)").run(id, part);
+    this.#forgotten[part].add(id);
+    this.toSweep[part].add(id);
   }
 
-  /** All rows of a forgotten cache are freed. Its mark stays while the record does: ids never come back, so then it may go. */
-  swept(cacheId: number, part: CachePart): void {
-    this.toSweep[part].delete(cacheId);
-    if (this.#live.has(cacheId)) return;
-    this.db.prepare("DELETE FROM forgotten WHERE cache_id = ? AND part = ?").run(cacheId, part);
-    this.#forgotten[part].delete(cacheId);
+  /** All rows of what was forgotten are freed. Its mark stays while the record does: ids never come back, so then it may go. */
+  swept(id: number, part: StoredPart): void {
+    this.toSweep[part].delete(id);
+    if (this.#live.has(id)) return;
+    this.db.prepare("DELETE FROM forgotten WHERE id = ? AND part = ?").run(id, part);
+    this.#forgotten[part].delete(id);
   }
 
   environment(name: string): EnvironmentUsage {
@@ -125,7 +131,7 @@ export class StorageLedger {
 
   /** Writes what changed; called inside the batch's transaction. */
   flush(): void {
-    for (const one of this.#dirty) this.#update.run(one.topicBytes, one.itemBytes, one.id);
+    for (const one of this.#dirty) this.#update.run(one.topicBytes, one.itemBytes, one.queueBytes, one.id);
     this.#dirty.clear();
     if (this.nextId === this.#storedNextId) return;
     writeMeta(this.db, "next_id", this.nextId);
@@ -139,7 +145,7 @@ export class StorageLedger {
     if (Number(lastInsertRowid) >= maxEnvironments) {
       throw new TodokuError("limit_exceeded", `the data file holds ${maxEnvironments} environments`);
     }
-    return this.#loadEnvironment({ id: lastInsertRowid, name, topic_bytes: 0, item_bytes: 0 });
+    return this.#loadEnvironment({ id: lastInsertRowid, name, topic_bytes: 0, item_bytes: 0, queue_bytes: 0 });
   }
 
   #loadEnvironment(row: Record<string, unknown>): EnvironmentUsage {
@@ -152,6 +158,7 @@ export class StorageLedger {
       name: String(row.name),
       topicBytes: Number(row.topic_bytes),
       itemBytes: Number(row.item_bytes),
+      queueBytes: Number(row.queue_bytes),
       nextRow: last?.n == null ? 0 : Number(last.n) + 1,
     };
     this.#environments.set(environment.name, environment);

@@ -33,7 +33,7 @@ export function createRecordWriter(db: DatabaseSync, ledger: StorageLedger): Rec
       if (select.get(kind, environment, name)) return fail(answer, "already_exists", `${kind} ${name} already exists`);
       const id = ledger.nextId++;
       insert.run(kind, environment, name, id, document);
-      if (kind === "cache") ledger.addCache(id);
+      ledger.addRecord(kind, id);
       answer.put("ok");
       answer.put(id);
     },
@@ -54,18 +54,18 @@ export function createRecordWriter(db: DatabaseSync, ledger: StorageLedger): Rec
       if (!old) return fail(answer, "not_found", `${kind} ${name} does not exist`);
       const id = ledger.nextId++;
       setId.run(id, kind, environment, name);
-      if (kind === "cache") {
-        ledger.removeCache(Number(old.id));
-        ledger.addCache(id);
-      }
+      ledger.removeRecord(kind, Number(old.id));
+      ledger.addRecord(kind, id);
       answer.put("ok");
       answer.put(id);
     },
     remove(op, answer) {
       const [kind, environment, name] = [op.text(), op.text(), op.text()];
       const old = select.get(kind, environment, name);
-      if (old && kind === "cache") ledger.removeCache(Number(old.id));
-      if (old) drop.run(kind, environment, name);
+      if (old) {
+        ledger.removeRecord(kind, Number(old.id));
+        drop.run(kind, environment, name);
+      }
       answer.put("ok");
     },
   };

@@ -6,7 +6,8 @@ import { type DatabaseOptions, openForWriting } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
 import { createItemWriter, type ItemWriter } from "./storage-items.ts";
-import { StorageLedger } from "./storage-ledger.ts";
+import { StorageLedger, type StoredPart } from "./storage-ledger.ts";
+import { createQueueWriter, type QueueWriter } from "./storage-queues.ts";
 import { createRecordWriter } from "./storage-records.ts";
 import { createTopicWriter } from "./storage-topics.ts";
 import { StorageTransactions } from "./storage-transactions.ts";
@@ -15,6 +16,7 @@ import { StorageTransactions } from "./storage-transactions.ts";
 export interface StorageThreadData extends DatabaseOptions {
   readonly history: HistoryBounds;
   readonly itemsEnvironmentMaxBytes: number;
+  readonly queuesEnvironmentMaxBytes: number;
 }
 
 /** What the main thread sends. `probe`: is there room again, once what is too old is gone? */
@@ -39,7 +41,7 @@ export type StorageAnswer =
   | {
       readonly kind: "opened";
       readonly records: readonly RecordRow[];
-      readonly forgotten: readonly { readonly cache_id: number; readonly part: "topics" | "items" }[];
+      readonly forgotten: readonly { readonly id: number; readonly part: StoredPart }[];
       readonly pageFloor: number;
       readonly startId: number;
     }
@@ -73,9 +75,11 @@ function openStorage(): (request: StorageRequest) => void {
   const ledger = new StorageLedger(db);
   const topics = createTopicWriter(db, ledger, data.history);
   const items = createItemWriter(db, ledger, data.itemsEnvironmentMaxBytes);
+  const queues = createQueueWriter(db, ledger, data.queuesEnvironmentMaxBytes);
   const operations: Operations = {
     ...recordOperations(db, ledger),
     ...itemOperations(items, ledger),
+    ...queueOperations(queues, ledger),
     "topics.append": topics.append,
     "topics.forget": (op) => ledger.forget(op.number(), "topics"),
     "topics.trim": (op, answer) => answer.put(Number(topics.trim(op.number()))),
@@ -84,17 +88,20 @@ function openStorage(): (request: StorageRequest) => void {
     onFailed: (failure) => send({ kind: "failed", failure }),
     flush() {
       topics.flush();
+      queues.flush();
       ledger.flush();
     },
     reset() {
       topics.reset();
       items.reset();
+      queues.reset();
       ledger.reload();
     },
   });
   const makeRoom = (nowMs: number) => {
     topics.trim(nowMs);
     items.sweep(nowMs);
+    queues.sweep(nowMs);
   };
   send({
     kind: "opened",
@@ -128,6 +135,20 @@ function itemOperations(items: ItemWriter, ledger: StorageLedger): Operations {
     "items.delete": items.delete,
     "items.forget": (op) => ledger.forget(op.number(), "items"),
     "items.sweep": (op, answer) => answer.put(Number(items.sweep(op.number()))),
+  };
+}
+
+function queueOperations(queues: QueueWriter, ledger: StorageLedger): Operations {
+  return {
+    "queues.send": queues.send,
+    "queues.receive": queues.receive,
+    "queues.giveBack": queues.giveBack,
+    "queues.delete": queues.delete,
+    "queues.changeVisibility": queues.changeVisibility,
+    "queues.move": queues.move,
+    "queues.forget": (op) => ledger.forget(op.number(), "messages"),
+    "queues.trim": queues.trim,
+    "queues.sweep": (op, answer) => answer.put(Number(queues.sweep(op.number()))),
   };
 }
 

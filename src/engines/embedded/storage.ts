@@ -16,6 +16,7 @@ export interface StorageOptions {
   readonly wallMs: () => number;
   readonly history: HistoryBounds;
   readonly itemsEnvironmentMaxBytes: number;
+  readonly queuesEnvironmentMaxBytes: number;
   readonly synchronous: "FULL" | "OFF";
   readonly log: (message: string) => void;
 }
@@ -70,13 +71,20 @@ export class Storage {
 
   /** @throws TodokuError `failed_precondition`: in use, or written by a newer program; `unavailable`: the file cannot be opened. */
   static async open(options: StorageOptions): Promise<Storage> {
-    const { dataDir, history, itemsEnvironmentMaxBytes, synchronous } = options;
+    const { dataDir, history, itemsEnvironmentMaxBytes, queuesEnvironmentMaxBytes, synchronous } = options;
     prepareDataDirectory(dataDir);
     const unlock = lockDataDirectory(dataDir, options.wallMs());
     const path = databasePath(dataDir);
     const threads: Worker[] = [];
     try {
-      const data: StorageThreadData = { path, nowMs: options.wallMs(), history, itemsEnvironmentMaxBytes, synchronous };
+      const data: StorageThreadData = {
+        path,
+        nowMs: options.wallMs(),
+        history,
+        itemsEnvironmentMaxBytes,
+        queuesEnvironmentMaxBytes,
+        synchronous,
+      };
       const writer = startThread("storage-thread", data);
       threads.push(writer);
       const opened = await firstMessage<StorageAnswer>(writer);

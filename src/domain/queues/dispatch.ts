@@ -1,0 +1,105 @@
+import type { Clock } from "../../lib/clock.ts";
+import type { TimerWheel } from "../../lib/timer-wheel.ts";
+import type { Engine } from "../engine.ts";
+import type { PollRequest, Taken } from "./poll-line.ts";
+import { Polls } from "./polls.ts";
+import type { Queue, QueueKey } from "./queue.ts";
+import type { Queues } from "./queues.ts";
+import type { DeadLetterRule } from "./store.ts";
+
+/** Since the start, and `polls` now. */
+export interface QueueStats {
+  sent: number;
+  received: number;
+  deleted: number;
+  deadLettered: number;
+  expired: number;
+  polls: number;
+}
+
+/** From the store to who waits: takes messages for polls, and wakes polls for whatever became ready, at all nodes. */
+export class Dispatch {
+  readonly polls: Polls;
+  readonly #engine: Engine;
+  readonly #queues: Queues;
+  readonly #clock: Clock;
+  readonly #stats = new Map<string, QueueStats>();
+
+  constructor(engine: Engine, queues: Queues, clock: Clock, wheel: TimerWheel) {
+    this.#engine = engine;
+    this.#queues = queues;
+    this.#clock = clock;
+    this.polls = new Polls({
+      ...{ wheel, clock },
+      take: (key, request) => this.#take(key, request),
+      giveBack: (taken) => this.giveBack(taken),
+    });
+    queues.onChange(({ was, now }) => this.polls.changed(was, now));
+    engine.bus.listen((hint) => {
+      if (hint.kind === "queue-ready") this.polls.ready(hint.key);
+    });
+  }
+
+  /** The receives never happened. */
+  async giveBack({ key, messages }: Taken): Promise<void> {
+    await this.#engine.queues.giveBack(key, messages);
+    this.#ready(key);
+  }
+
+  /** These messages of the queue are ready at these times, by the wall clock. Other nodes find those that are not ready yet by looking. */
+  becomeReady(key: QueueKey, readyAtMs: readonly number[]): void {
+    const nowMs = this.#clock.wallMs();
+    const later = readyAtMs.filter((atMs) => atMs > nowMs);
+    if (later.length < readyAtMs.length) this.#ready(key);
+    if (later.length > 0) this.polls.readyAt(key, Math.min(...later));
+  }
+
+  /** Messages came into these queues from others, ready: so many into each. */
+  moved(targets: ReadonlyMap<QueueKey, number>): void {
+    for (const [key, messages] of targets) if (messages > 0) this.#ready(key);
+  }
+
+  deadLettered(targets: ReadonlyMap<QueueKey, number>): void {
+    for (const [{ environment }, messages] of targets) this.count(environment).deadLettered += messages;
+    this.moved(targets);
+  }
+
+  /** Undefined also while the other queue is not known here: then messages are received once more. */
+  deadLetterRule({ environment, deadLetter }: Queue): DeadLetterRule | undefined {
+    const key = deadLetter && this.#queues.known(environment, deadLetter.queue);
+    return key && { key, maxReceives: deadLetter.maxReceives };
+  }
+
+  /** What is counted of an environment. */
+  count(environment: string): QueueStats {
+    let stats = this.#stats.get(environment);
+    if (!stats) {
+      stats = { sent: 0, received: 0, deleted: 0, deadLettered: 0, expired: 0, polls: 0 };
+      this.#stats.set(environment, stats);
+    }
+    return stats;
+  }
+
+  stats(): ReadonlyMap<string, QueueStats> {
+    for (const stats of this.#stats.values()) stats.polls = 0;
+    for (const [environment, polls] of this.polls.sizes()) this.count(environment).polls = polls;
+    return this.#stats;
+  }
+
+  async #take(key: QueueKey, { maxMessages, visibilityMs }: PollRequest): Promise<Taken> {
+    const queue = this.#queues.known(key.environment, key.queue);
+    const nowMs = this.#clock.wallMs();
+    if (queue?.queueId !== key.queueId) return { key, messages: [], hiddenUntilMs: nowMs, nextReadyAtMs: undefined };
+    const hiddenUntilMs = nowMs + (visibilityMs ?? queue.visibilityMs);
+    const deadLetter = this.deadLetterRule(queue);
+    const request = { maxMessages, nowMs, hiddenUntilMs, deadLetter };
+    const { messages, deadLettered, nextReadyAtMs } = await this.#engine.queues.receive(key, request);
+    if (deadLetter && deadLettered > 0) this.deadLettered(new Map([[deadLetter.key, deadLettered]]));
+    return { key, messages, hiddenUntilMs, nextReadyAtMs };
+  }
+
+  #ready(key: QueueKey): void {
+    this.polls.ready(key);
+    if (!this.#engine.isSingleNode) this.#engine.bus.send({ kind: "queue-ready", key });
+  }
+}

@@ -1,0 +1,118 @@
+import type { Principal } from "../auth/principal.ts";
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { type LineParts, type Poll, PollLine, type PollRequest, type Receiver, type Taken } from "./poll-line.ts";
+import type { QueueKey } from "./queue.ts";
+
+/** The receives that wait, of all queues: one line each. */
+export class Polls {
+  readonly #parts: LineParts;
+  /** By incarnation; a line is there while somebody stands in it. */
+  readonly #lines = new Map<number, PollLine>();
+  /** The number of the newest poll. */
+  #last = 0;
+  #waiting = 0;
+  #isClosing = false;
+
+  constructor(parts: LineParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Up to `request.maxMessages` as soon as some are ready, and undefined when there were none within `waitMs` or the receiver has left.
+   * @throws TodokuError `limit_exceeded`; `unauthenticated` when the credential ends meanwhile; and what the store says.
+   */
+  async poll(
+    key: QueueKey,
+    request: PollRequest & { readonly waitMs: number },
+    receiver: Receiver,
+    principal: Principal,
+  ): Promise<Taken | undefined> {
+    const waitMs = this.#isClosing ? 0 : request.waitMs;
+    if (waitMs > 0 && this.#waiting >= limits.queue.pollsMax) {
+      throw new TodokuError("limit_exceeded", `${limits.queue.pollsMax} receives wait, the most that may`);
+    }
+    if (!receiver.isOpen()) return undefined;
+    const line = this.#line(key);
+    const { promise, resolve, reject } = Promise.withResolvers<Taken | undefined>();
+    let withdrawn: TodokuError | undefined;
+    const refusal = () => withdrawn ?? this.#expired(principal);
+    const poll: Poll = { number: ++this.#last, request, receiver, refusal, waits: waitMs > 0, resolve, reject };
+    const onClosed = () => line.left(poll);
+    const forget = principal.withdrawal?.onDone((error) => {
+      withdrawn = error;
+      line.left(poll);
+    });
+    const deadline = waitMs > 0 ? this.#parts.wheel.schedule(waitMs, () => line.timeIsOver(poll)) : undefined;
+    receiver.closed.addEventListener("abort", onClosed, { once: true });
+    if (deadline) this.#waiting++;
+    line.add(poll);
+    try {
+      return await promise;
+    } finally {
+      if (deadline) this.#waiting--;
+      deadline?.cancel();
+      forget?.();
+      receiver.closed.removeEventListener("abort", onClosed);
+    }
+  }
+
+  /** Something in the queue became ready. */
+  ready(key: QueueKey): void {
+    this.#lines.get(key.queueId)?.ready();
+  }
+
+  /** A message of the queue becomes ready then, by the wall clock. */
+  readyAt(key: QueueKey, atMs: number): void {
+    this.#lines.get(key.queueId)?.readyAt(atMs);
+  }
+
+  /** Looks into each queue that is waited for: other nodes may have sent. */
+  refresh(): void {
+    for (const line of this.#lines.values()) line.ready();
+  }
+
+  /** The incarnation is gone: its line goes on in the next one, or ends. */
+  changed(was: QueueKey, now: QueueKey | undefined): void {
+    const line = this.#lines.get(was.queueId);
+    if (!line) return;
+    this.#lines.delete(was.queueId);
+    if (!now) {
+      line.end(new TodokuError("not_found", `queue "${was.queue}" was deleted`, { subject: "queue" }));
+      return;
+    }
+    line.key = now;
+    this.#lines.set(now.queueId, line);
+    line.ready();
+  }
+
+  /** Answers all, with an error or with nothing, and lets nobody wait any more. */
+  closeAll(error?: TodokuError): void {
+    this.#isClosing = true;
+    for (const line of this.#lines.values()) line.end(error);
+  }
+
+  /** How many stand in line, by environment. */
+  sizes(): ReadonlyMap<string, number> {
+    const sizes = new Map<string, number>();
+    for (const { key, size } of this.#lines.values()) {
+      sizes.set(key.environment, (sizes.get(key.environment) ?? 0) + size);
+    }
+    return sizes;
+  }
+
+  #expired({ expiresAtMs }: Principal): TodokuError | undefined {
+    if (expiresAtMs === undefined || this.#parts.clock.wallMs() < expiresAtMs) return undefined;
+    return new TodokuError("unauthenticated", "this token has expired");
+  }
+
+  #line(key: QueueKey): PollLine {
+    const known = this.#lines.get(key.queueId);
+    if (known) return known;
+    const line: PollLine = new PollLine(key, this.#parts, () => {
+      if (this.#lines.get(line.key.queueId) === line) this.#lines.delete(line.key.queueId);
+    });
+    this.#lines.set(key.queueId, line);
+    return line;
+  }
+}

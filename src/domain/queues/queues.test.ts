@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { aQueueDomain } from "../../../test/support/queues.ts";
+import type { Grant } from "../auth/grants.ts";
+import { openPrincipal as me } from "../auth/open-access.ts";
+import type { Principal } from "../auth/principal.ts";
+import { limits } from "../limits.ts";
+import { createQueues, type Queues } from "./queues.ts";
+
+let domain: Awaited<ReturnType<typeof aQueueDomain>>;
+let queues: Queues;
+beforeEach(async () => {
+  domain = await aQueueDomain();
+  queues = domain.queues;
+});
+afterEach(() => domain[Symbol.asyncDispose]());
+
+const withGrants = (...grants: Grant[]): Principal => ({ ...me, kind: "token", isSuperUser: false, grants });
+
+describe("queues", () => {
+  it("are made with the defaults, and are there again after a restart with their settings", async () => {
+    await queues.create(me, "dead");
+    const deadLetter = { queue: "dead", maxReceives: 3 };
+    await queues.create(me, "orders", { visibilityMs: 1, delayMs: 2, retentionMs: 60_003, deadLetter });
+    expect(queues.known("dev", "dead")).toMatchObject({
+      visibilityMs: 30_000,
+      delayMs: 0,
+      retentionMs: 345_600_000,
+      deadLetter: undefined,
+    });
+    const again = createQueues(domain.engine, domain.clock.wallMs);
+    await again.start();
+    expect(again.list(me)).toEqual(queues.list(me));
+    expect(again.known("dev", "orders")).toMatchObject({
+      visibilityMs: 1,
+      delayMs: 2,
+      retentionMs: 60_003,
+      deadLetter,
+    });
+  });
+
+  it.each([
+    [{ visibilityMs: -1 }, "visibilityMs -1 must be a whole number that is >= 0 and <= 43200000"],
+    [{ visibilityMs: limits.queue.visibilityMs.max + 1 }, "visibilityMs 43200001 must be"],
+    [{ visibilityMs: 0.5 }, "visibilityMs 0.5 must be a whole number"],
+    [{ visibilityMs: Number.NaN }, "visibilityMs NaN must be a whole number"],
+    [{ delayMs: limits.queue.delayMs.max + 1 }, "delayMs 900001 must be"],
+    [{ retentionMs: limits.queue.retentionMs.min - 1 }, "retentionMs 59999 must be"],
+    [{ retentionMs: limits.queue.retentionMs.max + 1 }, "retentionMs 1209600001 must be"],
+    [{ deadLetter: { queue: "other", maxReceives: 0 } }, "deadLetter.maxReceives 0 must be"],
+    [{ deadLetter: { queue: "other", maxReceives: 1001 } }, "deadLetter.maxReceives 1001 must be"],
+    [{ deadLetter: { queue: "q", maxReceives: 1 } }, 'queue "q" cannot be its own dead-letter queue'],
+    [{ deadLetter: { queue: "none", maxReceives: 1 } }, 'the dead-letter queue "none" does not exist'],
+    [{ deadLetter: { queue: "a b", maxReceives: 1 } }, 'queue name "a b" must be of the characters'],
+  ])("refuse the settings %j, when made and when changed", async (settings, message) => {
+    await queues.create(me, "other");
+    const refusal = { code: "invalid_argument", message: expect.stringContaining(message) };
+    await expect(queues.create(me, "q", settings)).rejects.toMatchObject(refusal);
+    await queues.create(me, "q");
+    await expect(queues.update(me, "q", settings)).rejects.toMatchObject(refusal);
+    expect(queues.known("dev", "q")?.version).toBe(1);
+  });
+
+  it.each(["", "a b", "a.fifo", "ä", "x".repeat(81), "a/b"])("refuse the name %j", async (name) => {
+    await expect(queues.create(me, name)).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+
+  it("are made once when two callers want the same, and say when they are missing", async () => {
+    const results = await Promise.allSettled([queues.create(me, "q"), queues.create(me, "q")]);
+    expect(results.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    await expect(queues.create(me, "q")).rejects.toMatchObject({ code: "already_exists", subject: "queue" });
+    for (const call of [
+      () => queues.read(me, "none"),
+      () => queues.update(me, "none", {}),
+      () => queues.delete(me, "none"),
+      () => queues.purge(me, "none"),
+    ]) {
+      await expect(call()).rejects.toMatchObject({
+        code: "not_found",
+        subject: "queue",
+        message: 'queue "none" does not exist',
+      });
+    }
+  });
+
+  it("are as many as an environment may have, also when many are made at once", async () => {
+    const made = await Promise.allSettled(
+      Array.from({ length: limits.queue.perEnvironment + 1 }, (_, n) => queues.create(me, `q${n}`)),
+    );
+    expect(made.filter(({ status }) => status === "rejected")).toMatchObject([{ reason: { code: "limit_exceeded" } }]);
+    await queues.create({ ...me, environment: "other" }, "q");
+  });
+
+  it("keep every change when they are changed by several at once", async () => {
+    await queues.create(me, "dead");
+    await queues.create(me, "q", { deadLetter: { queue: "dead", maxReceives: 2 } });
+    await Promise.all([
+      queues.update(me, "q", { visibilityMs: 1 }),
+      queues.update(me, "q", { delayMs: 2 }),
+      queues.update(me, "q", { deadLetter: null }),
+    ]);
+    expect(queues.known("dev", "q")).toMatchObject({ visibilityMs: 1, delayMs: 2, deadLetter: undefined, version: 4 });
+  });
+
+  it("cannot be deleted while others name them as their dead-letter queue, not even in the same moment", async () => {
+    await queues.create(me, "dead");
+    await queues.create(me, "a", { deadLetter: { queue: "dead", maxReceives: 2 } });
+    await queues.create(me, "b", { deadLetter: { queue: "dead", maxReceives: 2 } });
+    await expect(queues.delete(me, "dead")).rejects.toMatchObject({
+      code: "failed_precondition",
+      message: 'queue "dead" is the dead-letter queue of "a", "b": change those first',
+    });
+    await queues.update(me, "a", { deadLetter: null });
+    await queues.delete(me, "b");
+    const [deleted, made] = await Promise.allSettled([
+      queues.delete(me, "dead"),
+      queues.create(me, "c", { deadLetter: { queue: "dead", maxReceives: 2 } }),
+    ]);
+    expect([deleted.status, made]).toMatchObject(["fulfilled", { reason: { code: "invalid_argument" } }]);
+  });
+
+  it("are empty after a purge, with their settings, and after they were deleted and made anew", async () => {
+    await queues.create(me, "q", { visibilityMs: 7 });
+    await domain.send("q", "a");
+    const before = queues.known("dev", "q");
+    await queues.purge(me, "q");
+    expect(queues.known("dev", "q")).toEqual({ ...before, queueId: expect.any(Number) });
+    expect(await domain.take("q")).toEqual([]);
+    await domain.send("q", "b");
+    await queues.delete(me, "q");
+    await queues.create(me, "q");
+    expect(await domain.take("q")).toEqual([]);
+  });
+
+  it("are listed and shown to whom they concern", async () => {
+    for (const name of ["b", "a", "c"]) await queues.create(me, name);
+    const sender = withGrants({ resource: "queue", role: "send", queue: { name: "b" } });
+    expect(queues.list(me).map(({ queue }) => queue)).toEqual(["a", "b", "c"]);
+    expect(queues.list(sender).map(({ queue }) => queue)).toEqual(["b"]);
+    expect((await queues.read(sender, "b")).queue).toBe("b");
+    await expect(queues.read(sender, "a")).rejects.toMatchObject({ code: "permission_denied" });
+    const topicsOnly = withGrants({ resource: "topic", role: "subscribe", cache: { all: true }, topic: { all: true } });
+    expect(() => queues.list(topicsOnly)).toThrow("may not do queue.list");
+    expect(queues.list({ ...me, environment: "other" })).toEqual([]);
+  });
+
+  it("are changed by super users only", async () => {
+    await queues.create(me, "q");
+    const worker = withGrants({ resource: "queue", role: "send-receive", queue: { all: true } });
+    for (const call of [
+      () => queues.create(worker, "r"),
+      () => queues.update(worker, "q", {}),
+      () => queues.delete(worker, "q"),
+      () => queues.purge(worker, "q"),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: "permission_denied" });
+    }
+  });
+});
