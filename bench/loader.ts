@@ -19,11 +19,13 @@ export interface Measurement {
   readonly serverCpuPercent: number;
   readonly loaderCpuPercent: number;
   readonly lost: number;
+  /** Resident memory of the server when the load ended; of queues only. */
+  readonly serverMemoryMb?: number;
 }
 
-/** The shape of a load; `load/load.cpp` says what the modes do. */
+/** The shape of a load; `load/load.cpp` says what the modes do, `load/queue.ts` is `queue` (send, receive and delete in tens). */
 export interface LoadShape {
-  readonly mode: "fanout" | "unary";
+  readonly mode: "fanout" | "unary" | "queue";
   readonly connections: number;
   readonly streams?: number;
   readonly window?: number;
@@ -35,6 +37,7 @@ export interface LoadShape {
 }
 
 const sources = fileURLToPath(new URL("./load/", import.meta.url));
+const queueLoad = fileURLToPath(new URL("./load/queue.ts", import.meta.url));
 const flags = ["-O2", "-std=c++17"];
 
 /** The C++ compiler. */
@@ -43,7 +46,10 @@ export const compiler = process.env.CXX ?? "g++";
 /** Compiles the load generator, unless these sources were compiled before. Returns its path. */
 export function compileLoader(): string {
   const hash = createHash("sha256").update([compiler, ...flags].join(" "));
-  for (const file of readdirSync(sources).sort()) hash.update(readFileSync(join(sources, file)));
+  for (const file of readdirSync(sources)
+    .filter((name) => !name.endsWith(".ts"))
+    .sort())
+    hash.update(readFileSync(join(sources, file)));
   const folder = join(tmpdir(), `todoku-bench-${userInfo().uid}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (statSync(folder).uid !== userInfo().uid) throw new Error(`${folder} belongs to somebody else`);
@@ -57,25 +63,38 @@ export function compileLoader(): string {
 
 /** Loads `server` from core 1: a warm-up, then `seconds` that count. */
 export async function runLoad(binary: string, server: Server, shape: LoadShape, seconds: number): Promise<Measurement> {
-  const options = {
-    mode: shape.mode,
+  const timing = {
     port: server.port,
     pid: server.pid,
-    "publish-path": server.calls.publishPath,
-    "publish-head": server.calls.publishHead,
-    "subscribe-path": server.calls.subscribePath,
-    "subscribe-message": server.calls.subscribeMessage,
     connections: shape.connections,
-    streams: shape.streams ?? 1,
-    window: shape.window ?? 1,
-    rate: shape.rate ?? 0,
     warm: shape.warmSeconds ?? 1,
     seconds,
   };
-  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const timeout = (seconds + options.warm + 20) * 1000;
-  const { stdout } = await promisify(execFile)(...onCores("1", binary, args), { timeout });
+  const [command, options] =
+    shape.mode === "queue"
+      ? [[process.execPath, queueLoad], { ...timing, ...queueOptions(server) }]
+      : [[binary], { ...timing, ...grpcOptions(server, shape) }];
+  const args = [...command, ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])];
+  const timeout = (seconds + timing.warm + 20 + server.backlog / 2000) * 1000;
+  const { stdout } = await promisify(execFile)(...onCores("1", args[0] as string, args.slice(1)), { timeout });
   const measured = JSON.parse(stdout) as Measurement;
   if (measured.lost !== 0) throw new Error(`${measured.lost} messages were lost`);
   return measured;
+}
+
+function queueOptions({ calls, backlog }: Server) {
+  return { protocol: calls.queueProtocol, backlog };
+}
+
+function grpcOptions({ calls }: Server, shape: LoadShape) {
+  return {
+    mode: shape.mode,
+    "publish-path": calls.publishPath,
+    "publish-head": calls.publishHead,
+    "subscribe-path": calls.subscribePath,
+    "subscribe-message": calls.subscribeMessage,
+    streams: shape.streams ?? 1,
+    window: shape.window ?? 1,
+    rate: shape.rate ?? 0,
+  };
 }

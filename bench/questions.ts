@@ -17,10 +17,14 @@ export interface Comparison {
   readonly target: Target;
 }
 
-/** `atLeast` times the peer's rate; or our `percentile` below `belowMs`, and then the peer is there for scale only. */
+/**
+ * `atLeast` times the peer's rate; or our `percentile` below `belowMs`, and then the peer is there for scale only; or resident
+ * memory that is less than `belowMb` above the peer's.
+ */
 export type Target =
   | { readonly kind: "ratio"; readonly atLeast: number }
-  | { readonly kind: "latency"; readonly percentile: "p50Us" | "p99Us"; readonly belowMs: number };
+  | { readonly kind: "latency"; readonly percentile: "p50Us" | "p99Us"; readonly belowMs: number }
+  | { readonly kind: "memory"; readonly belowMb: number };
 
 const atLeast = (ratio: number): Target => ({ kind: "ratio", atLeast: ratio });
 const below = (percentile: "p50Us" | "p99Us", belowMs: number): Target => ({ kind: "latency", percentile, belowMs });
@@ -63,10 +67,26 @@ export const questions: readonly Question[] = [
   },
   latency(1),
   latency(10),
+  {
+    name: "queue",
+    title: "messages/s sent, received and deleted, batches of 10, 8 producers and 8 consumers",
+    load: { mode: "queue", connections: 8, warmSeconds: 3 },
+    comparisons: [{ ours: "todoku-queue", peer: "rabbitmq", target: atLeast(1) }],
+  },
+  {
+    name: "backlog",
+    title: "the same with 1,000,000 messages waiting, beside 1,000",
+    load: { mode: "queue", connections: 8, warmSeconds: 3 },
+    comparisons: [
+      { ours: "todoku-1m-waiting", peer: "todoku-1k-waiting", target: atLeast(1 / 1.5) },
+      { ours: "todoku-1m-waiting", peer: "todoku-1k-waiting", target: { kind: "memory", belowMb: 50 } },
+    ],
+  },
 ];
 
 /** How a figure looks in the table. */
 export function show(measured: Measurement, target: Target): string {
+  if (target.kind === "memory") return `${measured.serverMemoryMb?.toFixed(0)} MB`;
   if (target.kind === "latency") return `${(measured[target.percentile] / 1000).toFixed(2)} ms`;
   return `${(measured.perSecond / 1000).toFixed(1)} k (${measured.serverCpuUs.toFixed(1)} µs)`;
 }

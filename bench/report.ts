@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { compiler } from "./loader.ts";
-import { type Comparison, type Question, show } from "./questions.ts";
+import { type Comparison, type Question, show, type Target } from "./questions.ts";
 import { cpuSpreadOf, judge, type Round, type Spread, spreadOf, typical } from "./rounds.ts";
 
 /** A question with its answer. */
@@ -39,19 +39,29 @@ export function table(answers: readonly Answer[]): string {
 
 function row(question: Question, { ours, peer, target }: Comparison, rounds: readonly Round[]): string[] {
   const isRatio = target.kind === "ratio";
-  const unit = isRatio ? "x" : " ms";
+  const unit = { ratio: "x", latency: " ms", memory: " MB" }[target.kind];
   const showSpread = ({ median, min, max }: Spread) =>
     `${median.toFixed(2)}${unit} [${min.toFixed(2)}..${max.toFixed(2)}]`;
   const spread = spreadOf(rounds, { ours, peer, target });
   return [
-    isRatio ? question.title : `${question.title}: ${target.percentile.slice(0, 3)}`,
+    `${question.title}${suffixOf(target)}`,
     `${ours} ${show(typical(rounds, ours, target), target)}`,
     `${peer} ${show(typical(rounds, peer, target), target)}`,
     showSpread(spread),
     isRatio ? showSpread(cpuSpreadOf(rounds, { ours, peer, target })) : "",
-    isRatio ? `>= ${target.atLeast}x` : `< ${target.belowMs} ms`,
+    wantedOf(target),
     judge(spread, target),
   ];
+}
+
+function suffixOf(target: Target): string {
+  if (target.kind === "latency") return `: ${target.percentile.slice(0, 3)}`;
+  return target.kind === "memory" ? ": resident memory above the peer's" : "";
+}
+
+function wantedOf(target: Target): string {
+  if (target.kind === "ratio") return `>= ${Number(target.atLeast.toFixed(2))}x`;
+  return target.kind === "latency" ? `< ${target.belowMs} ms` : `< ${target.belowMb} MB`;
 }
 
 /** Puts the answers to `name` between its markers in bench/README.md. @throws Error when there are no such markers. */

@@ -68,6 +68,7 @@ function spread(rounds: readonly Round[], { ours, peer }: Comparison, figure: Fi
 }
 
 function figureOf(ours: Measurement, peer: Measurement, target: Target): number {
+  if (target.kind === "memory") return (ours.serverMemoryMb ?? 0) - (peer.serverMemoryMb ?? 0);
   return target.kind === "ratio" ? ours.perSecond / peer.perSecond : ours[target.percentile] / 1000;
 }
 
@@ -79,14 +80,23 @@ function middleOf(sorted: readonly number[]): number {
 
 /** The round in the middle by `figure`, to show absolute figures that were measured, not averaged. */
 export function typical(rounds: readonly Round[], server: ServerName, target: Target): Measurement {
-  const figure = target.kind === "ratio" ? "perSecond" : target.percentile;
-  const sorted = rounds.map((round) => round.get(server) as Measurement).sort((a, b) => a[figure] - b[figure]);
+  const figures = { ratio: "perSecond", memory: "serverMemoryMb" } as const;
+  const figure = target.kind === "latency" ? target.percentile : figures[target.kind];
+  const sorted = rounds
+    .map((round) => round.get(server) as Measurement)
+    .sort((a, b) => (a[figure] ?? 0) - (b[figure] ?? 0));
   return sorted[(sorted.length - 1) >> 1] as Measurement;
 }
 
 /** Met or missed by the median; a tie within 15 % of the target. */
 export function judge({ median }: Spread, target: Target): "met" | "missed" | "tie" {
-  const score = target.kind === "ratio" ? median / target.atLeast : target.belowMs / median;
+  const score = scoreOf(median, target);
   if (score >= 1 + tie) return "met";
   return score <= 1 / (1 + tie) ? "missed" : "tie";
+}
+
+/** 1 is just what is wanted, more is better. */
+function scoreOf(median: number, target: Target): number {
+  if (target.kind === "ratio") return median / target.atLeast;
+  return (target.kind === "memory" ? target.belowMb : target.belowMs) / Math.max(median, 0.001);
 }

@@ -5,16 +5,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { startRabbit } from "./peers/rabbitmq.ts";
 import { onCores } from "./pin.ts";
 
-/** Who is measured: Todoku by the durability of its cache, and the peers beside it. */
-export type ServerName = "todoku-memory" | "todoku-disk" | "h2hand" | "grpc-js";
+/** Who is measured: Todoku by the durability of its cache or by what waits in its queue, and the peers beside it. */
+export type ServerName =
+  | "todoku-memory"
+  | "todoku-disk"
+  | "todoku-queue"
+  | "todoku-1k-waiting"
+  | "todoku-1m-waiting"
+  | "h2hand"
+  | "grpc-js"
+  | "rabbitmq";
 
 /** A server under load, alone on its core. */
 export interface Server {
   readonly port: number;
   readonly pid: number;
   readonly calls: Calls;
+  /** Messages that are to wait in the queue before it is measured. */
+  readonly backlog: number;
   stop(): Promise<void>;
 }
 
@@ -25,6 +36,7 @@ interface Calls {
   readonly publishHead: string;
   readonly subscribePath: string;
   readonly subscribeMessage: string;
+  readonly queueProtocol: "http" | "amqp";
 }
 
 const cache = "bench";
@@ -37,12 +49,14 @@ const todokuCalls: Calls = {
   publishHead: `${text(1, cache)}${text(2, topic)}1a83010a8001`,
   subscribePath: "/cache_client.pubsub.Pubsub/Subscribe",
   subscribeMessage: `${text(1, cache)}${text(2, topic)}`,
+  queueProtocol: "http",
 };
 const peerCalls: Calls = {
   publishPath: "/bench.Topics/Publish",
   publishHead: `${text(1, topic)}128001`,
   subscribePath: "/bench.Topics/Subscribe",
   subscribeMessage: text(1, topic),
+  queueProtocol: "amqp",
 };
 
 /** A protobuf field with a short text, in hex. */
@@ -50,17 +64,21 @@ function text(field: number, value: string): string {
   return Buffer.from([field * 8 + 2, value.length, ...Buffer.from(value)]).toString("hex");
 }
 
+const backlogs: Partial<Record<ServerName, number>> = { "todoku-1k-waiting": 1000, "todoku-1m-waiting": 1_000_000 };
+
 /** Starts a fresh server on `cores`: no round inherits the heap or the log of the one before. */
 export async function startServer(name: ServerName, cores = "0"): Promise<Server> {
   if (name === "h2hand") return launch(cores, import.meta.resolve("./peers/h2hand.ts"), [], peerCalls);
   if (name === "grpc-js") return launch(cores, import.meta.resolve("./peers/grpc-js.ts"), [], peerCalls);
+  if (name === "rabbitmq") return { ...(await startRabbit(cores)), calls: peerCalls, backlog: 0 };
   const dataDir = mkdtempSync(join(tmpdir(), "todoku-bench-data-"));
   const durability = name === "todoku-disk" ? "disk" : "memory";
   const args = ["dev", "--port", "0", "--data-dir", dataDir, "--log-level", "warn", "--cache-durability", durability];
   const clear = () => rmSync(dataDir, { recursive: true, force: true });
   const server = await launch(cores, import.meta.resolve("../src/cli/main.ts"), args, todokuCalls, clear);
-  await createCache(server);
-  return server;
+  await create(server, "caches");
+  await create(server, "queues");
+  return { ...server, backlog: backlogs[name] ?? 0 };
 }
 
 async function launch(
@@ -87,19 +105,19 @@ async function launch(
     if (port === undefined) continue;
     clearTimeout(timeout);
     child.stdout.resume();
-    return { port: Number(port), pid: child.pid as number, calls, stop };
+    return { port: Number(port), pid: child.pid as number, calls, backlog: 0, stop };
   }
   await stop();
   throw new Error(`${url} did not start`);
 }
 
-async function createCache({ port, stop }: Server): Promise<void> {
-  const response = await fetch(`http://127.0.0.1:${port}/v1/caches`, {
+async function create({ port, stop }: Server, what: "caches" | "queues"): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/v1/${what}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ name: cache }),
   });
   if (response.ok) return;
   await stop();
-  throw new Error(`the cache was not created: ${response.status} ${await response.text()}`);
+  throw new Error(`${what} "${cache}" was not created: ${response.status} ${await response.text()}`);
 }
