@@ -65,6 +65,42 @@ describe("the one port", () => {
     socket.destroy();
   });
 
+  it("says in every HTTP answer that it is not to be kept, and that no link takes its address along", async () => {
+    const host = "Host: localhost\r\nConnection: close\r\n";
+    const web = "Content-Type: application/grpc-web+proto\r\nContent-Length: 0\r\n";
+    for (const [status, request] of [
+      [200, `GET / HTTP/1.1\r\n${host}\r\n`],
+      [200, `GET /metrics HTTP/1.1\r\n${host}\r\n`],
+      [200, `POST /cache_client.Ping/Ping HTTP/1.1\r\n${host}${web}\r\n`],
+      [200, `POST /cache_client.Nothing/Nothing HTTP/1.1\r\n${host}${web}\r\n`],
+      [204, `OPTIONS /cache_client.Ping/Ping HTTP/1.1\r\n${host}\r\n`],
+      [204, `OPTIONS /v1/caches HTTP/1.1\r\n${host}\r\n`],
+      [400, `GET /v1\\caches HTTP/1.1\r\n${host}\r\n`],
+      [400, "PRI * HTTP/1.0\r\n\r\n"],
+      [401, `GET /v1/caches?ticket=x HTTP/1.1\r\n${host}\r\n`],
+      [404, `GET /nothing HTTP/1.1\r\n${host}\r\n`],
+      [405, `PUT /v1/caches HTTP/1.1\r\n${host}\r\n`],
+      [501, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"],
+    ] as const) {
+      const socket = connectTcp(server.port, "127.0.0.1").setEncoding("latin1");
+      socket.write(request);
+      let answer = "";
+      socket.on("data", (chunk: string) => {
+        answer += chunk;
+      });
+      await once(socket, "close");
+      const head = answer.split("\r\n\r\n", 1)[0]?.toLowerCase().split("\r\n");
+      expect(head?.[0], request).toContain(` ${status} `);
+      expect(head, request).toEqual(
+        expect.arrayContaining([
+          "cache-control: no-store",
+          "referrer-policy: no-referrer",
+          "x-content-type-options: nosniff",
+        ]),
+      );
+    }
+  });
+
   it.each(["GARBAGE\r\n\r\n", "PRI * HTTP/1.0\r\n\r\n", "\0\0\0\0", "GET / HTTP/9.9\r\n\r\n"])(
     "ends a connection that says %j",
     async (bytes) => {

@@ -1,6 +1,8 @@
 import { cacheRoutes } from "./caches.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
+import { queueMessageRoutes } from "./queue-messages.ts";
+import { queueRoutes } from "./queues.ts";
 import type { Routes } from "./routes.ts";
 import { ticketRoutes } from "./tickets.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -10,6 +12,8 @@ import { topicRoutes } from "./topics.ts";
 export const routes: Routes = {
   ...cacheRoutes,
   ...topicRoutes,
+  ...queueRoutes,
+  ...queueMessageRoutes,
   ...keyRoutes,
   ...tokenRoutes,
   ...ticketRoutes,

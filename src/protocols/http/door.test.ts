@@ -143,6 +143,15 @@ describe("GET", () => {
   });
 });
 
+describe("a GET that names a media type", () => {
+  it("is answered all the same: some clients send one with each request", async () => {
+    const headers = { "content-type": "text/plain" };
+    for (const path of ["/health/live", "/v1/caches"]) {
+      expect((await fetch(door.url + path, { headers })).status, path).toBe(200);
+    }
+  });
+});
+
 describe("health, metrics and the front page", () => {
   it("need no credential, Host or body", async () => {
     expect(await raw("GET /health/live HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1.1 200 .*\{"status":"live"\}$/s);

@@ -11,6 +11,7 @@ let door: TestDoor;
 let document: OpenApiDocument;
 beforeAll(async () => {
   door = await anHttpDoor();
+  await door.queues.create(door.principal, "q");
   document = (await (await fetch(`${door.url}/v1/openapi.json`)).json()) as OpenApiDocument;
 });
 afterAll(() => door[Symbol.asyncDispose]());
@@ -38,6 +39,21 @@ const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
   publish: () => ({ path: topic, body: { text: "a", attributes: { kind: { type: "String", value: "x" } } } }),
   followTopic: () => ({ path: topic, query: "?after=0-0", headers: { accept: "text/event-stream" } }),
   listItems: () => ({ path: topic, query: "?limit=1" }),
+  listQueues: () => ({}),
+  createQueue: () => ({ body: { name: "new", deadLetter: undefined } }),
+  getQueue: () => ({ path: { queue: "q" } }),
+  updateQueue: () => ({ path: { queue: "q" }, body: { visibilitySeconds: 1.5, deadLetter: null } }),
+  deleteQueue: () => ({ path: { queue: "new" } }),
+  purgeQueue: () => ({ path: { queue: "q" } }),
+  redriveQueue: () => ({ path: { queue: "q" }, body: { maxMessages: 5 } }),
+  sendMessages: () => ({ path: { queue: "q" }, body: { messages: [{ body: "a" }, { body: "" }] } }),
+  receiveMessages: () => ({ path: { queue: "q" }, body: {} }),
+  deleteMessages: async (call) => ({ path: { queue: "q" }, body: { receiptHandle: await aReceipt(call) } }),
+  changeVisibility: async (call) => {
+    const change = { receiptHandle: await aReceipt(call), visibilitySeconds: 0 };
+    return { path: { queue: "q" }, body: { changes: [change] } };
+  },
+  peekMessages: () => ({ path: { queue: "q" }, body: {} }),
   createKey: () => ({ body: { description: "of a test", grants } }),
   listKeys: () => ({}),
   deleteKey: async (call) => {
@@ -52,6 +68,12 @@ const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
   metrics: () => ({}),
   openApi: () => ({}),
 };
+
+async function aReceipt(call: Call): Promise<string> {
+  await call("sendMessages", { path: { queue: "q" }, body: { body: "b" } });
+  const answer = await call("receiveMessages", { path: { queue: "q" }, body: {} });
+  return ((await answer.json()) as { messages: [{ receiptHandle: string }] }).messages[0].receiptHandle;
+}
 
 type Call = (id: string, example: Example) => Promise<Response>;
 

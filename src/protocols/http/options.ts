@@ -6,6 +6,8 @@ import type { Tokens } from "../../domain/auth/tokens.ts";
 import type { Caches } from "../../domain/cache/caches.ts";
 import type { EngineHealth } from "../../domain/engine.ts";
 import type { TodokuError } from "../../domain/errors.ts";
+import type { QueueMessages } from "../../domain/queues/messages.ts";
+import type { Queues } from "../../domain/queues/queues.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
@@ -19,6 +21,8 @@ export interface HttpOptions {
   readonly tokens: Tokens;
   readonly caches: Caches;
   readonly topics: Topics;
+  readonly queues: Queues;
+  readonly queueMessages: QueueMessages;
   readonly clock: Clock;
   /** Heartbeats of event streams run on it. */
   readonly wheel: TimerWheel;

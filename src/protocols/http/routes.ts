@@ -34,7 +34,8 @@ async function run(operation: Operation, context: HttpContext, parts: HttpParts)
   const principal = operation.caller === "none" ? undefined : await authenticate(parts, context);
   const { path, query, headers } = readParameters(operation, context);
   const bodyMaxBytes = operation.bodyMaxBytes?.(parts) ?? limits.http.jsonBodyMaxBytes;
-  if (!operation.body) refuseForms(incoming);
+  // What changes nothing may say of a body it does not have what it likes.
+  if (!operation.body && !["GET", "HEAD"].includes(context.req.method)) refuseForms(incoming);
   const body = operation.body && (await readJson(incoming, operation.body, bodyMaxBytes));
   return operation.handle({ principal, path, query, headers, body, context, parts });
 }
