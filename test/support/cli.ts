@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { registerCache } from "../../src/cli/commands/cache.ts";
 import type { CommandIo } from "../../src/cli/commands/io.ts";
 import { registerKey } from "../../src/cli/commands/key.ts";
+import { registerQueue } from "../../src/cli/commands/queue.ts";
 import { registerTopic } from "../../src/cli/commands/topic.ts";
 import { exitCodeOf, explain } from "../../src/cli/failure.ts";
 
@@ -54,6 +55,7 @@ export function runCommand(
     .configureOutput({ writeOut: write("stdout"), writeErr: write("stderr") });
   registerTopic(program, io);
   registerCache(program, io);
+  registerQueue(program, io);
   registerKey(program, io);
   const done = program.parseAsync(args, { from: "user" }).then(
     () => 0,

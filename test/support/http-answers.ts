@@ -39,7 +39,9 @@ export class AnswerCheck {
       const isStream = () => response.getHeader("content-type") === "text/event-stream";
       const look = () => this.#look(request, response, Buffer.concat(chunks).toString());
       // A stream that its client left has no end, but what it carried is complete. Any other answer may have been cut.
-      response.once("finish", () => isStream() || look()).once("close", () => isStream() && look());
+      // Node's HTTP/2 response says `finish` for a stream that was reset before it was answered, too.
+      const lookWhole = () => response.writableEnded && !isStream() && look();
+      response.once("finish", lookWhole).once("close", () => isStream() && look());
       handle(request, response);
     };
   }

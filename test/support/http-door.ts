@@ -9,6 +9,8 @@ import { openPrincipal } from "../../src/domain/auth/open-access.ts";
 import { createTokens, type TokenRequest } from "../../src/domain/auth/tokens.ts";
 import { createCaches } from "../../src/domain/cache/caches.ts";
 import { limits } from "../../src/domain/limits.ts";
+import { createQueueMessages } from "../../src/domain/queues/messages.ts";
+import { createQueues } from "../../src/domain/queues/queues.ts";
 import { createTopics } from "../../src/domain/topics/topics.ts";
 import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
 import { silentLog } from "../../src/lib/log.ts";
@@ -43,9 +45,11 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
   await caches.create(openPrincipal, "c", "memory");
   const messageMaxBytes = limits.messageMaxBytes;
   const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes });
+  const queues = createQueues(engine, clock.wallMs);
+  const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log: overrides.log ?? silentLog });
   const door = createHttpDoor({
     ...{ auth, keys, tokens, caches, topics, clock, wheel, messageMaxBytes, version: "0.0.0-test" },
-    endpoint: () => "127.0.0.1:8080",
+    ...{ queues, queueMessages, endpoint: () => "127.0.0.1:8080" },
     health: overrides.health ?? engine.health,
     isReady: overrides.isReady ?? (() => true),
     ...(overrides.isDraining ? { isDraining: overrides.isDraining } : {}),
@@ -57,7 +61,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
   const server = createServer(handle);
   const url = await listen(server);
   return {
-    ...{ url, door: { ...door, handle }, answers, server, engine, auth, caches, topics },
+    ...{ url, door: { ...door, handle }, answers, server, engine, auth, caches, topics, queues, queueMessages },
     principal: openPrincipal,
     /** Moves both clocks in steps of the wheel's turn and fires what is due. */
     advance(ms: number) {

@@ -1,7 +1,11 @@
 import type { CacheKey } from "../../src/domain/cache/cache.ts";
 import type { Engine } from "../../src/domain/engine.ts";
+import type { QueueMessage } from "../../src/domain/queues/store.ts";
 import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
 import type { Acknowledgement } from "./power-cut-child.ts";
+
+/** For how long the child hides what it receives. */
+export const hiddenMs = 100;
 
 type Of<K extends Acknowledgement["kind"]> = Extract<Acknowledgement, { kind: K }>;
 
@@ -28,6 +32,7 @@ export async function findLosses(
       const found = await engine.records.read({ kind: "key", environment: "dev", name });
       if (found?.id !== id) losses.push(`record ${name} is lost`);
     }
+    losses.push(...(await findLostQueueMessages(engine, acks)));
     return losses;
   } finally {
     await engine.close();
@@ -66,4 +71,45 @@ async function findLostItems(engine: Engine, cache: CacheKey, set: readonly Of<"
     if (kept < count) lost.push(`item ${key} is ${kept}, acknowledged was ${count}`);
   }
   return lost;
+}
+
+/** In a queue or in its dead-letter queue lies each message that was sent and not deleted, once, as often received as was acknowledged. */
+async function findLostQueueMessages(engine: Engine, acks: readonly Acknowledgement[]): Promise<string[]> {
+  const created = acks.find((ack) => ack.kind === "queue");
+  if (created === undefined) return [];
+  const found: QueueMessage[] = [];
+  const lost: string[] = [];
+  for (const [queue, queueId] of [
+    ["q", created.queueId],
+    ["dead", created.deadId],
+  ] as const) {
+    const key = { environment: "dev", queue, queueId };
+    const all = await engine.queues.peek(key, 0, { maxMessages: 1e6, maxBytes: 1e9 });
+    found.push(...all);
+    const nowMs = Date.now() + hiddenMs;
+    const request = { maxMessages: 1e5, nowMs, hiddenUntilMs: nowMs, deadLetter: undefined };
+    const { messages } = await engine.queues.receive(key, request);
+    if (messages.length !== all.length)
+      lost.push(`${queue}: ${all.length} are kept, ${messages.length} can be received`);
+    const { ready, bytes } = await engine.queues.counts(key, nowMs);
+    if (ready !== all.length || bytes > 0 !== all.length > 0)
+      lost.push(`${queue}: ${ready} are counted, of ${all.length}`);
+  }
+  const byId = new Map(found.map((message) => [Number(message.messageId), message]));
+  if (byId.size !== found.length) lost.push("a queue message is there twice");
+  for (const ack of acks) {
+    if (ack.kind === "sent" && ack.message % 2 === 1 && !byId.has(ack.message)) lost.push(`${ack.message} is lost`);
+    if (ack.kind === "deleted" && byId.has(ack.message)) lost.push(`${ack.message} came back after it was deleted`);
+    if (ack.kind === "received" && receivesOf(byId.get(ack.message)) < ack.receiveCount) {
+      lost.push(`${ack.message} forgot that it was received ${ack.receiveCount} times`);
+    }
+  }
+  return lost;
+}
+
+// What is not there was deleted, or is told as lost.
+function receivesOf(message: QueueMessage | undefined): number {
+  return message === undefined
+    ? Number.POSITIVE_INFINITY
+    : message.receiveCount + (message.deadLetter?.receiveCount ?? 0);
 }

@@ -4,29 +4,49 @@ import { fileURLToPath } from "node:url";
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
-/** `todoku dev` as a process of its own: what can be killed. */
-export interface DevProcess {
-  readonly port: number;
+/** A process of its own: what can be killed. */
+export interface StartedProcess {
   readonly child: ChildProcess;
   /** What it has printed. */
   output(): { stdout: string; stderr: string };
+  /** Resolves when it is gone. */
+  readonly ended: Promise<unknown>;
   /** Sends the signal and resolves with exit code and signal when it is gone. */
   end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
+/** `todoku dev` as a process. */
+export interface DevProcess extends StartedProcess {
+  readonly port: number;
+}
+
 /** Starts it and resolves when it listens. Rejects with what it printed when it exits first. */
 export async function startDevProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<DevProcess> {
-  const child = spawn(process.execPath, [main, "dev", ...args], {
+  const started = await startProcess(main, ["dev", ...args], env, /listens on http:\/\/[^:]+:(\d+)[\s\S]*data /);
+  return { ...started, port: Number(started.found) };
+}
+
+/**
+ * Runs a script and resolves when what it prints to stdout matches `isReady`; `found` is the first group. Rejects with what it
+ * printed when it exits first.
+ */
+export async function startProcess(
+  script: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  isReady: RegExp,
+): Promise<StartedProcess & { readonly found: string }> {
+  const child = spawn(process.execPath, [script, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
   const printed = { stdout: "", stderr: "" };
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-  const listening = new Promise<number>((resolve, reject) => {
+  const ready = new Promise<string>((resolve, reject) => {
     child.stdout.on("data", (chunk) => {
       printed.stdout += chunk;
-      const port = /listens on http:\/\/[^:]+:(\d+)/.exec(printed.stdout)?.[1];
-      if (port !== undefined && printed.stdout.includes("data ")) resolve(Number(port));
+      const match = isReady.exec(printed.stdout);
+      if (match) resolve(match[1] ?? "");
     });
     child.stderr.on("data", (chunk) => {
       printed.stderr += chunk;
@@ -34,9 +54,10 @@ export async function startDevProcess(args: readonly string[], env: NodeJS.Proce
     void exited.then(([code]) => reject(new Error(`exit ${code}: ${printed.stderr}${printed.stdout}`)));
   });
   return {
-    port: await listening,
+    found: await ready,
     child,
     output: () => printed,
+    ended: exited,
     async end(signal) {
       child.kill(signal);
       const [code, by] = await exited;

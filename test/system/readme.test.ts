@@ -17,7 +17,7 @@ it("names the two commands that CI and a stranger run", () => {
   const { scripts } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
   for (const block of ["npm ci && npm start\n", "npm ci && npm run verify\n"]) expect(blocks("sh")).toContain(block);
   expect(scripts.verify).toBe("npm run setup && npm test");
-  expect(scripts.start).toMatch(/ dev$/);
+  expect(scripts.start).toBe("node scripts/start.ts");
   expect(readFileSync(`${root}/.ci/run`, "utf8")).toMatch(/export CI=1\nnpm ci\nnpm run verify\n$/);
 });
 

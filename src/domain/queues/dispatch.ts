@@ -89,13 +89,13 @@ export class Dispatch {
   async #take(key: QueueKey, { maxMessages, visibilityMs }: PollRequest): Promise<Taken> {
     const queue = this.#queues.known(key.environment, key.queue);
     const nowMs = this.#clock.wallMs();
-    if (queue?.queueId !== key.queueId) return { key, messages: [], hiddenUntilMs: nowMs, nextReadyAtMs: undefined };
+    if (queue?.queueId !== key.queueId) return { key, messages: [], nextReadyAtMs: undefined };
     const hiddenUntilMs = nowMs + (visibilityMs ?? queue.visibilityMs);
     const deadLetter = this.deadLetterRule(queue);
     const request = { maxMessages, nowMs, hiddenUntilMs, deadLetter };
     const { messages, deadLettered, nextReadyAtMs } = await this.#engine.queues.receive(key, request);
     if (deadLetter && deadLettered > 0) this.deadLettered(new Map([[deadLetter.key, deadLettered]]));
-    return { key, messages, hiddenUntilMs, nextReadyAtMs };
+    return { key, messages, nextReadyAtMs };
   }
 
   #ready(key: QueueKey): void {

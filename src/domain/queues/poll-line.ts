@@ -27,8 +27,7 @@ export interface PollRequest {
 export interface Taken {
   readonly key: QueueKey;
   readonly messages: readonly ReceivedMessage[];
-  readonly hiddenUntilMs: number;
-  /** When it is worth looking again; undefined when nothing is known of that. */
+  /** When it is worth looking again, what was taken just now included; undefined when nothing is known of that. */
   readonly nextReadyAtMs: number | undefined;
 }
 
@@ -173,13 +172,12 @@ export class PollLine {
       return;
     }
     this.#handOut(group, taken);
-    const { messages, hiddenUntilMs, nextReadyAtMs } = taken;
+    const { messages, nextReadyAtMs } = taken;
     // The store moves a bounded number of dead letters at once: then an answer that is not full says that something is ready.
     const isReadyNow = nextReadyAtMs !== undefined && nextReadyAtMs <= this.#parts.clock.wallMs();
     // And a full one says nothing of what is left.
     if (messages.length === maxMessages || isReadyNow) this.#isStale = true;
     else this.#finishOver(newest);
-    if (messages.length > 0) this.readyAt(hiddenUntilMs);
     if (nextReadyAtMs !== undefined) this.readyAt(nextReadyAtMs);
   }
 

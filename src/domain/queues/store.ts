@@ -83,6 +83,7 @@ export interface QueueCounts {
   readonly delayed: number;
   /** Received, hidden from others. */
   readonly inFlight: number;
+  /** As the environment's budget counts them. */
   readonly bytes: number;
   /** When the oldest message came into this queue. */
   readonly oldestAtMs: number | undefined;
@@ -91,7 +92,8 @@ export interface QueueCounts {
 /**
  * What an engine must do for queues; everything is durable before it answers. The laws are in store.contract.ts.
  *
- * Messages are received in the order in which they became ready: sent, or delay over, or visibility over. A queue that was
+ * Messages are received in the order in which they became ready: sent, or delay over, or visibility over (in the same millisecond:
+ * fewer receives first, then lower sequence). A queue that was
  * forgotten answers `not_found` to `send` and is empty for everything else. Unless the engine's disk fails, the methods throw nothing.
  */
 export interface QueueStore {
@@ -100,8 +102,8 @@ export interface QueueStore {
 
   /**
    * Takes up to `maxMessages` that are ready, hides them until `hiddenUntilMs` and counts the receive. Messages past `deadLetter.maxReceives` move
-   * instead; `deadLettered` says how many. `nextReadyAtMs`: when it is worth asking again, if fewer were there than asked for
-   * (undefined: when something is sent). @throws TodokuError `limit_exceeded`: `limits.queue.inFlightMax` are taken.
+   * instead; `deadLettered` says how many. `nextReadyAtMs`: when it is worth asking again, if fewer come than asked for
+   * (undefined: when something is sent; `nowMs`: at once, the step was cut short). @throws TodokuError `limit_exceeded`: `limits.queue.inFlightMax` are taken.
    */
   receive(
     key: QueueKey,

@@ -1,3 +1,5 @@
+// Statements of this folder say `LIMIT ? + 0`: SQLite looks at the value of a bare parameter there (since 3.47), and so prepares the
+// statement anew each time it runs: 2 us for the simplest one, 20 for a search in a queue.
 import { DatabaseSync } from "node:sqlite";
 import { migrate, readMeta, writeMeta } from "./schema.ts";
 

@@ -6,6 +6,7 @@ import type { FieldWriter } from "./fields.ts";
 import { encodeMessages, messageBytes, readOutcomes, readPeeked, readReceived, readSent } from "./queue-codec.ts";
 import type { EmbeddedRecords } from "./records.ts";
 import type { Storage } from "./storage.ts";
+import { moveRows } from "./storage-queue-move.ts";
 import type { WriteOperation } from "./write-queue.ts";
 
 /** Rules that one operation of `trim` looks at: a look costs about 10 us. */
@@ -29,7 +30,7 @@ export function createDiskQueues(storage: Storage, records: EmbeddedRecords, env
   async function moveSome(key: QueueKey, targets: readonly QueueKey[], isByOrigin: boolean, step: MoveStep) {
     return submit(
       "move",
-      step.maxMessages,
+      Math.min(step.maxMessages, moveRows),
       0,
       (op) => {
         putAll(op, [key.environment, key.queueId, step.after, step.maxMessages, step.nowMs]);

@@ -27,7 +27,7 @@ const db = openForReading(workerData.path);
 const [begin, end] = [db.prepare("BEGIN"), db.prepare("COMMIT")];
 const head = db.prepare("SELECT id, page, sequence FROM topics WHERE cache_id = ? AND name = ?");
 const itemsAfter = db.prepare(
-  "SELECT page, sequence, published_at_ms, is_text, token_id, attributes, value FROM topic_items WHERE topic_id = ? AND (page, sequence) > (?, ?) ORDER BY page, sequence LIMIT ?",
+  "SELECT page, sequence, published_at_ms, is_text, token_id, attributes, value FROM topic_items WHERE topic_id = ? AND (page, sequence) > (?, ?) ORDER BY page, sequence LIMIT ? + 0",
 );
 const queues = createQueueReader(db);
 const item = db.prepare("SELECT value, expires_at_ms FROM items WHERE cache_id = ? AND key = ?");

@@ -101,14 +101,23 @@ describe("a rollback", () => {
     const [gone, kept] = [await aCache(engine, "gone"), await aCache(engine, "kept")];
     await engine.topics.disk.append([anItem({ cache: gone, topic: "t" }, "x".repeat(1000))]);
     await engine.items.disk.set(gone, bytes("k"), { value: bytes("v"), expiresAtMs: 9e15 });
+    const { id: queueId } = await engine.records.create({ kind: "queue", environment: "dev", name: "gone" }, {});
+    const message = { messageId: "m", isIdChosen: true, body: "b", attributes: undefined, sentAtMs: 1, readyAtMs: 1 };
+    await engine.queues.send({ environment: "dev", queue: "gone", queueId }, [message]);
     const upkeep = async () => {
       while (await engine.topics.disk.trim(1));
       while (await engine.items.disk.sweep(1));
+      while ((await engine.queues.trim(1, [])).hasMore);
     };
     await upkeep();
-    await engine.records.remove({ kind: "cache", environment: "dev", name: "gone" });
+    for (const kind of ["cache", "queue"]) await engine.records.remove({ kind, environment: "dev", name: "gone" });
     engine.limitFileBytes(400_000);
-    const batch = [engine.topics.disk.trim(1), engine.topics.disk.trim(1), engine.items.disk.sweep(1)];
+    const batch = [
+      engine.topics.disk.trim(1),
+      engine.topics.disk.trim(1),
+      engine.items.disk.sweep(1),
+      engine.queues.trim(1, []),
+    ];
     const large = engine.topics.disk.append([anItem({ cache: kept, topic: "t" }, "x".repeat(800_000))]);
     const outcomes = await Promise.allSettled([...batch, large]);
     expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["rejected"]));
@@ -118,10 +127,10 @@ describe("a rollback", () => {
     await upkeep();
     await engine.close();
     const db = new DatabaseSync(join(dataDir, "todoku.db"));
-    for (const table of ["topics", "topic_items", "items"]) {
+    for (const table of ["topics", "topic_items", "items", "queues", "queue_messages", "queue_message_ids"]) {
       expect([table, db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n]).toEqual([table, 0]);
     }
-    expect(db.prepare("SELECT topic_bytes + item_bytes AS n FROM environments").get()?.n).toBe(0);
+    expect(db.prepare("SELECT topic_bytes + item_bytes + queue_bytes AS n FROM environments").get()?.n).toBe(0);
     db.close();
   });
 

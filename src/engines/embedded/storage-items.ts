@@ -27,9 +27,9 @@ export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, enviro
   const update = db.prepare("UPDATE items SET bytes = ?, expires_at_ms = ?, value = ? WHERE row = ?");
   const drop = db.prepare("DELETE FROM items WHERE row = ?");
   const expired = db.prepare(
-    "SELECT row, environment, bytes FROM items WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?",
+    "SELECT row, environment, bytes FROM items WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ? + 0",
   );
-  const ofCache = db.prepare("SELECT row, environment, bytes FROM items WHERE cache_id = ? LIMIT ?");
+  const ofCache = db.prepare("SELECT row, environment, bytes FROM items WHERE cache_id = ? LIMIT ? + 0");
   const nextCache = db.prepare("SELECT cache_id FROM items WHERE cache_id > ? ORDER BY cache_id LIMIT 1");
   let orphanCursor: number | undefined = -1;
 

@@ -21,7 +21,7 @@ export function createMover(
   rows: QueueRows,
 ): (op: FieldReader, answer: FieldWriter) => void {
   const inOrder = db.prepare(
-    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, bytes, dead_letter, body IS NULL AS is_large FROM queue_messages WHERE row BETWEEN ((?1 << 44) | ?2) + 1 AND (?1 << 44) | ${sequenceMask} ORDER BY row LIMIT ?3`,
+    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, bytes, dead_letter, body IS NULL AS is_large FROM queue_messages WHERE row BETWEEN ((?1 << 44) | ?2) + 1 AND (?1 << 44) | ${sequenceMask} ORDER BY row LIMIT ?3 + 0`,
   );
 
   // Without `isByOrigin` there is one target, for all.

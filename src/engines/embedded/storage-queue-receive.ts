@@ -16,16 +16,25 @@ interface Found {
   readonly isCut: boolean;
 }
 
-/**
- * Answers 1 when too many messages are in flight already; else 0, then each message after a 1, a 0, how many moved to the dead letters,
- * and when it is worth asking again, or null.
- */
+/** Applies receives in the storage thread. */
+export interface QueueReceiver {
+  /**
+   * Answers 1 when too many messages are in flight already; else 0, then each message after a 1, a 0, how many moved to the
+   * dead letters, and when it is worth asking again, or null.
+   */
+  receive(op: FieldReader, answer: FieldWriter): void;
+  /** The next receive belongs to another batch. */
+  endBatch(): void;
+}
+
+/** One batch answers `limits.batchMaxBytes` of messages: 400 receives of ten large ones together would be 1 GiB. */
 export function createReceiver(
   db: DatabaseSync,
   ledger: StorageLedger,
   heads: QueueHeads,
   rows: QueueRows,
-): (op: FieldReader, answer: FieldWriter) => void {
+): QueueReceiver {
+  let answeredBytes = 0;
   const nextReady = db.prepare(
     "SELECT ready_at_ms FROM queue_messages WHERE queue = ? AND ready_at_ms > ? ORDER BY ready_at_ms LIMIT 1",
   );
@@ -63,7 +72,7 @@ export function createReceiver(
     answer.put(row.deadLetter);
   }
 
-  return (op, answer) => {
+  function receive(op: FieldReader, answer: FieldWriter): void {
     const [environment, queue, queueId] = [op.text(), op.text(), op.number()];
     const [maxMessages, nowMs, hiddenUntilMs] = [op.number(), op.number(), op.number()];
     const [deadLetterId, maxReceives] = [op.number(), op.number()];
@@ -71,18 +80,39 @@ export function createReceiver(
     const room = head === undefined ? maxMessages : limits.queue.inFlightMax - heads.inFlight(head, nowMs);
     answer.put(Number(room <= 0));
     if (room <= 0) return;
+    if (head === undefined || answeredBytes >= limits.batchMaxBytes) {
+      putEnd(answer, 0, head === undefined ? null : nowMs);
+      return;
+    }
     // To a queue that is gone nothing can move: its messages are received once more.
     const deadAt = ledger.isLive(deadLetterId, "messages") ? maxReceives : Number.POSITIVE_INFINITY;
     const bury = (row: ReadyRow) => {
       const origin = { queue, receiveCount: row.receives, movedAtMs: nowMs };
-      rows.move(head as QueueHead, row, heads.open(environment, deadLetterId), nowMs, origin);
+      rows.move(head, row, heads.open(environment, deadLetterId), nowMs, origin);
     };
-    const found = head && findReady(head, nowMs, Math.min(maxMessages, room), deadAt, bury);
-    for (const row of found?.rows ?? []) putTaken(head as QueueHead, row, nowMs, hiddenUntilMs, answer);
-    answer.put(0);
-    answer.put(found?.moved ?? 0);
-    if (head === undefined || found === undefined) answer.put(null);
-    else if (found.isCut) answer.put(found.rows.length < maxMessages ? nowMs : null);
-    else answer.put((nextReady.get(head.queue, nowMs)?.ready_at_ms as number | undefined) ?? null);
+    const found = findReady(head, nowMs, Math.min(maxMessages, room), deadAt, bury);
+    let taken = 0;
+    for (const row of found.rows) {
+      if (answeredBytes >= limits.batchMaxBytes) break;
+      answeredBytes += row.bytes;
+      putTaken(head, row, nowMs, hiddenUntilMs, answer);
+      taken++;
+    }
+    if (taken === maxMessages) putEnd(answer, found.moved, null);
+    else if (found.isCut || taken < found.rows.length) putEnd(answer, found.moved, nowMs);
+    else putEnd(answer, found.moved, (nextReady.get(head.queue, nowMs)?.ready_at_ms ?? null) as number | null);
+  }
+
+  return {
+    receive,
+    endBatch() {
+      answeredBytes = 0;
+    },
   };
+}
+
+function putEnd(answer: FieldWriter, moved: number, nextReadyAtMs: number | null): void {
+  answer.put(0);
+  answer.put(moved);
+  answer.put(nextReadyAtMs);
 }

@@ -41,16 +41,24 @@ const inlineBodyLength = 1000;
 /** Receipts are random below this. */
 const receipts = 2 ** 48 - 1;
 
-/** The rows of messages, each with the counters that depend on it. */
-export type QueueRows = ReturnType<typeof createQueueRows>;
+/** The rows of messages, and with each change the counters that depend on it. */
+export interface QueueRows {
+  insert(head: QueueHead, row: NewRow): void;
+  /** Up to `limit` messages that can be received at `nowMs`, in the order in which they became ready. */
+  ready(head: QueueHead, nowMs: number, limit: number): ReadyRow[];
+  /** Counts a receive and answers its receipt's token. */
+  take(head: QueueHead, row: ReadyRow, nowMs: number, hiddenUntilMs: number): number;
+  /** To the end of another queue, ready, with no receives. */
+  move(from: QueueHead, row: RowPlace, to: QueueHead, nowMs: number, origin: DeadLetterOrigin | undefined): void;
+}
 
-export function createQueueRows(db: DatabaseSync, heads: QueueHeads) {
+export function createQueueRows(db: DatabaseSync, heads: QueueHeads): QueueRows {
   const insert = db.prepare(
     "INSERT INTO queue_messages (row, queue, ready_at_ms, receives, sent_at_ms, enqueued_at_ms, bytes, message_id, attributes, body) VALUES ((?1 << 44) | ?2, ?1, ?3, 0, ?4, ?4, ?5, ?6, ?7, ?8)",
   );
   const insertBody = db.prepare("INSERT INTO queue_bodies (row, body) VALUES ((? << 44) | ?, ?)");
   const ready = db.prepare(
-    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, first_received_at_ms, sent_at_ms, bytes, message_id, attributes, dead_letter, body FROM queue_messages WHERE queue = ? AND ready_at_ms <= ? ORDER BY ready_at_ms, receives, row LIMIT ?`,
+    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, first_received_at_ms, sent_at_ms, bytes, message_id, attributes, dead_letter, body FROM queue_messages WHERE queue = ? AND ready_at_ms <= ? ORDER BY ready_at_ms, receives, row LIMIT ? + 0`,
   );
   const selectBody = db.prepare("SELECT body FROM queue_bodies WHERE row = (? << 44) | ?");
   const take = db.prepare(
@@ -62,7 +70,7 @@ export function createQueueRows(db: DatabaseSync, heads: QueueHeads) {
   const moveBody = db.prepare("UPDATE queue_bodies SET row = (? << 44) | ? WHERE row = (? << 44) | ?");
 
   return {
-    insert(head: QueueHead, row: NewRow): void {
+    insert(head, row) {
       const sequence = head.next++;
       const isLarge = row.body.length > inlineBodyLength;
       const body = isLarge ? null : row.body;
@@ -72,8 +80,7 @@ export function createQueueRows(db: DatabaseSync, heads: QueueHeads) {
       if (isLarge) insertBody.get(head.queue, sequence, row.body);
       heads.note(head, bytes, undefined, { readyAtMs, receives: 0 });
     },
-    /** Up to `limit` messages that can be received at `nowMs`, in the order in which they became ready. */
-    ready(head: QueueHead, nowMs: number, limit: number): ReadyRow[] {
+    ready(head, nowMs, limit) {
       return ready.all(head.queue, nowMs, limit).map((row) => ({
         sequence: row.sequence as number,
         readyAtMs: row.ready_at_ms as number,
@@ -88,15 +95,13 @@ export function createQueueRows(db: DatabaseSync, heads: QueueHeads) {
         deadLetter: row.dead_letter as string | null,
       }));
     },
-    /** Counts a receive and answers its receipt's token. */
-    take(head: QueueHead, row: ReadyRow, nowMs: number, hiddenUntilMs: number): number {
+    take(head, row, nowMs, hiddenUntilMs) {
       const token = randomInt(receipts);
       take.get(hiddenUntilMs, token, nowMs, head.queue, row.sequence);
       heads.note(head, row.bytes, row, { readyAtMs: hiddenUntilMs, receives: row.receives + 1 });
       return token;
     },
-    /** To the end of another queue, ready, with no receives. */
-    move(from: QueueHead, row: RowPlace, to: QueueHead, nowMs: number, origin: DeadLetterOrigin | undefined): void {
+    move(from, row, to, nowMs, origin) {
       const sequence = to.next++;
       const deadLetter = origin === undefined ? null : JSON.stringify(origin);
       moveRow.get(to.queue, sequence, nowMs, deadLetter, from.queue, row.sequence);

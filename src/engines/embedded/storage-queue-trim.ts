@@ -36,7 +36,7 @@ export function createQueueTrimmer(
   rows: QueueRows,
 ): QueueTrimmer {
   const oldest = db.prepare(
-    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, bytes, enqueued_at_ms FROM queue_messages WHERE row BETWEEN ?1 << 44 AND (?1 << 44) | ${sequenceMask} ORDER BY row LIMIT ?2`,
+    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, bytes, enqueued_at_ms FROM queue_messages WHERE row BETWEEN ?1 << 44 AND (?1 << 44) | ${sequenceMask} ORDER BY row LIMIT ?2 + 0`,
   );
   const [drop, dropBodies] = ["queue_messages", "queue_bodies"].map((table) =>
     db.prepare(`DELETE FROM ${table} WHERE row BETWEEN ?1 << 44 AND (?1 << 44) | ?2`),
@@ -45,13 +45,13 @@ export function createQueueTrimmer(
     `SELECT ready_at_ms FROM queue_messages WHERE queue = ? AND ready_at_ms > ? ORDER BY ready_at_ms LIMIT 1 OFFSET ${scanEntries}`,
   );
   const dead = db.prepare(
-    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, bytes, body IS NULL AS is_large FROM queue_messages WHERE queue = ? AND ready_at_ms > ? AND ready_at_ms <= ? AND receives >= ? ORDER BY ready_at_ms LIMIT ?`,
+    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, bytes, body IS NULL AS is_large FROM queue_messages WHERE queue = ? AND ready_at_ms > ? AND ready_at_ms <= ? AND receives >= ? ORDER BY ready_at_ms LIMIT ? + 0`,
   );
   const dropOldIds = db.prepare(
-    "DELETE FROM queue_message_ids WHERE (queue, message_id) IN (SELECT queue, message_id FROM queue_message_ids WHERE at_ms <= ? ORDER BY at_ms LIMIT ?)",
+    "DELETE FROM queue_message_ids WHERE (queue, message_id) IN (SELECT queue, message_id FROM queue_message_ids WHERE at_ms <= ? ORDER BY at_ms LIMIT ? + 0)",
   );
   const dropIdsOf = db.prepare(
-    "DELETE FROM queue_message_ids WHERE (queue, message_id) IN (SELECT queue, message_id FROM queue_message_ids WHERE queue = ? LIMIT ?)",
+    "DELETE FROM queue_message_ids WHERE (queue, message_id) IN (SELECT queue, message_id FROM queue_message_ids WHERE queue = ? LIMIT ? + 0)",
   );
   const dropQueue = db.prepare("DELETE FROM queues WHERE queue = ?");
   const nextQueue = db.prepare("SELECT queue_id FROM queues WHERE queue_id > ? ORDER BY queue_id LIMIT 1");

@@ -28,6 +28,7 @@ export type SendOutcome = "sent" | "repeat" | "not_found" | "limit_exceeded";
 export function createQueueWriter(db: DatabaseSync, ledger: StorageLedger, environmentMaxBytes: number): QueueWriter {
   const heads = new QueueHeads(db, ledger);
   const rows = createQueueRows(db, heads);
+  const receiver = createReceiver(db, ledger, heads, rows);
   const trimmer = createQueueTrimmer(db, ledger, heads, rows);
   const findId = db.prepare("SELECT 1 FROM queue_message_ids WHERE queue = ? AND message_id = ? AND at_ms > ?");
   const insertId = db.prepare("INSERT OR REPLACE INTO queue_message_ids (queue, message_id, at_ms) VALUES (?, ?, ?)");
@@ -54,12 +55,16 @@ export function createQueueWriter(db: DatabaseSync, ledger: StorageLedger, envir
         answer.put(sendOne(environment, queueId, readMessage(op), isIdChosen));
       }
     },
-    receive: createReceiver(db, ledger, heads, rows),
+    receive: receiver.receive,
     move: createMover(db, ledger, heads, rows),
     trim: trimmer.trim,
     sweep: trimmer.sweep,
-    flush: () => heads.flush(),
+    flush() {
+      receiver.endBatch();
+      heads.flush();
+    },
     reset() {
+      receiver.endBatch();
       heads.clear();
       trimmer.reset();
     },

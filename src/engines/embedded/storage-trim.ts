@@ -33,15 +33,15 @@ export function createTopicTrimmer(
   history: HistoryBounds,
 ): TopicTrimmer {
   const oldestOfTopic = db.prepare(
-    "SELECT page, sequence, bytes FROM topic_items WHERE topic_id = ? ORDER BY page, sequence LIMIT ?",
+    "SELECT page, sequence, bytes FROM topic_items WHERE topic_id = ? ORDER BY page, sequence LIMIT ? + 0",
   );
   const dropOfTopic = db.prepare("DELETE FROM topic_items WHERE topic_id = ? AND (page, sequence) <= (?, ?)");
   const oldestOfEnvironment = db.prepare(
-    "SELECT row & ((1 << 44) - 1) AS n, topic_id, bytes, published_at_ms FROM topic_items WHERE row >= (?1 << 44) AND row < ((?1 + 1) << 44) ORDER BY row LIMIT ?2",
+    "SELECT row & ((1 << 44) - 1) AS n, topic_id, bytes, published_at_ms FROM topic_items WHERE row >= (?1 << 44) AND row < ((?1 + 1) << 44) ORDER BY row LIMIT ?2 + 0",
   );
   const dropOfEnvironment = db.prepare("DELETE FROM topic_items WHERE row >= (?1 << 44) AND row <= ((?1 << 44) | ?2)");
   const dropIds = db.prepare(
-    "DELETE FROM message_ids WHERE (topic_id, message_id) IN (SELECT topic_id, message_id FROM message_ids WHERE at_ms <= ? ORDER BY at_ms LIMIT ?)",
+    "DELETE FROM message_ids WHERE (topic_id, message_id) IN (SELECT topic_id, message_id FROM message_ids WHERE at_ms <= ? ORDER BY at_ms LIMIT ? + 0)",
   );
   const topicOfCache = db.prepare("SELECT id FROM topics WHERE cache_id = ? LIMIT 1");
   const dropTopic = db.prepare("DELETE FROM topics WHERE id = ?");

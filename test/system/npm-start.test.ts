@@ -1,0 +1,159 @@
+// `npm start` as a stranger sees it: one command, an address to open, and nothing left behind.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { aDirectory } from "../support/server.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+let directory: Awaited<ReturnType<typeof aDirectory>>;
+const running: StartProcess[] = [];
+
+interface StartProcess {
+  readonly child: ChildProcess;
+  readonly exited: Promise<unknown[]>;
+  output(): { stdout: string; stderr: string };
+  /** Resolves when its output has the pattern; rejects when it ends before. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+beforeEach(async () => {
+  directory = await aDirectory();
+});
+afterEach(async () => {
+  for (const { child, exited } of running.splice(0)) {
+    child.kill("SIGTERM");
+    await exited;
+  }
+  await directory[Symbol.asyncDispose]();
+});
+
+function start(args: readonly string[] = [], env: Record<string, string> = {}): StartProcess {
+  const flags = ["--port", "0", "--data-dir", directory.path, ...args];
+  const child = spawn(process.execPath, ["scripts/start.ts", ...flags], {
+    cwd: root,
+    env: { ...process.env, PAGE_PORT: "0", IDP_PORT: "0", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const printed = { stdout: "", stderr: "" };
+  const waiting = new Set<() => void>();
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      printed[name] += text;
+      for (const look of waiting) look();
+    });
+  }
+  const exited = once(child, "close");
+  const process_: StartProcess = {
+    ...{ child, exited },
+    output: () => printed,
+    printed: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const match = pattern.exec(printed.stdout) ?? pattern.exec(printed.stderr);
+          if (!match) return;
+          waiting.delete(look);
+          resolve(match);
+        };
+        waiting.add(look);
+        void exited.then(([code]) => reject(new Error(`exit ${code}: ${printed.stderr}`)));
+        look();
+      }),
+  };
+  running.push(process_);
+  return process_;
+}
+
+/** The children of a process, by what they run. */
+function childrenOf(pid: number | undefined): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1];
+      const file = /\/(src\/cli|examples\/\S+)\/main\.ts/.exec(readFileSync(`/proc/${name}/cmdline`, "utf8"))?.[1];
+      if (Number(parent) === pid && file) found.set(file, Number(name));
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return found;
+}
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+const allGone = async (pids: Iterable<number>) => {
+  for (const pid of pids) while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+const four = ["examples/dev-idp", "examples/task-notifications/api", "examples/task-notifications/worker", "src/cli"];
+
+describe("npm start", () => {
+  it("prints the page's address first, then Todoku's greeting; the page, its settings and Todoku answer", async () => {
+    const all = start();
+    await all.printed(/^ {2}data /m);
+    const { stdout } = all.output();
+    const page = /^Open (http:\S+), and sign in as alice@example\.com/.exec(stdout)?.[1];
+    const todoku = /^Todoku listens on (\S+)$/m.exec(stdout)?.[1];
+    expect(await (await fetch(`${page}/`)).text()).toContain('<div id="root">');
+    const { issuer } = (await (await fetch(`${page}/config.json`)).json()) as { issuer: string };
+    const discovery = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+    expect(discovery).toMatchObject({ issuer });
+    const queues = await (await fetch(`${todoku}/v1/queues`)).json();
+    expect(queues).toMatchObject({ queues: [{ name: "tasks" }, { name: "tasks-dead" }] });
+    expect((await fetch(`${page}/token`)).status).toBe(401);
+  });
+
+  it("starts a child again that died, where it was, and ends them all within seconds", async () => {
+    const all = start();
+    const [, page] = await all.printed(/^Open (http:[^\s,]+)/);
+    const children = childrenOf(all.child.pid);
+    expect([...children.keys()].sort()).toEqual(four);
+    process.kill(children.get("examples/task-notifications/api") ?? 0, "SIGKILL");
+    await all.printed(/^\[api\] ended \(SIGKILL\); again in 0.5 s$/m);
+    expect((await all.printed(/^\[api\] API listens on (\S+)$/m))[1]).toBe(page);
+    expect((await fetch(`${page}/config.json`)).status).toBe(200);
+    const startMs = performance.now();
+    const living = childrenOf(all.child.pid);
+    all.child.kill("SIGINT");
+    expect(await all.exited).toEqual([0, null]);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+    expect([...living.values()].filter(isAlive)).toEqual([]);
+  });
+
+  it("leaves no orphan when it is killed itself", async () => {
+    const all = start();
+    await all.printed(/^Open /);
+    const children = childrenOf(all.child.pid);
+    expect(children.size).toBe(4);
+    all.child.kill("SIGKILL");
+    await all.exited;
+    await allGone(children.values());
+  });
+
+  it.each(["PAGE_PORT", "IDP_PORT"])("says which port is taken and that %s chooses another", async (name) => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const all = start([], { [name]: String(port) });
+    expect(await all.exited).toEqual([1, null]);
+    expect(all.output().stderr).toContain(`error: port ${port} is taken: choose another with ${name}=`);
+    other.close();
+  });
+
+  it("leaves to Todoku what its flags mean", async () => {
+    const wrong = start(["--prot", "1"]);
+    expect(await wrong.exited).toEqual([2, null]);
+    expect(wrong.output().stderr).toContain("--prot");
+    const keyed = start(["--dev-key"]);
+    const [, todoku] = await keyed.printed(/^Todoku listens on (\S+)$/m);
+    expect((await fetch(`${todoku}/v1/queues`)).status).toBe(401);
+    const [, key] = await keyed.printed(/TODOKU_API_KEY=(\S+)/);
+    expect((await fetch(`${todoku}/v1/queues`, { headers: { authorization: `Bearer ${key}` } })).status).toBe(200);
+  });
+});
