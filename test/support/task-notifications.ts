@@ -5,8 +5,8 @@ import { type DevProcess, type StartedProcess, startDevProcess, startProcess } f
 
 const example = (path: string) => fileURLToPath(new URL(`../../examples/${path}`, import.meta.url));
 
-/** The demo users of examples/dev-idp. */
-export const demoPassword = "todoku-demo";
+/** Of the demo users of examples/dev-idp. */
+const demoPassword = "todoku-demo";
 
 /** The first article's application as `npm start` runs it: every part a process of its own that a test can kill and start again. */
 export interface TaskNotifications {
@@ -58,11 +58,28 @@ export async function startTaskNotifications(directory: string, taskMs: number):
 /** A signed-in page in a browser context of its own. */
 export async function signIn(browser: Browser, { pageUrl }: TaskNotifications, email: string): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
+  await page.addInitScript(rememberToasts);
   await page.goto(pageUrl);
-  await page.getByRole("button", { name: /sign in/i }).click();
-  await page.getByLabel(/e-?mail/i).fill(email);
-  await page.getByLabel(/password/i).fill(demoPassword);
-  await page.getByRole("button", { name: /sign in/i }).click();
-  await page.getByLabel(/what should be done/i).waitFor();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Password").fill(demoPassword);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("What should be done?").waitFor();
   return page;
+}
+
+/** Runs in the page: remembers what toasts said, for they do not stay. */
+function rememberToasts(): void {
+  const toasts = new Map<Element, string>();
+  Object.assign(globalThis, { toasts });
+  new MutationObserver(() => {
+    for (const toast of document.querySelectorAll(".mantine-Notification-root")) {
+      toasts.set(toast, toast.querySelector(".mantine-Notification-description")?.textContent ?? "");
+    }
+  }).observe(document, { subtree: true, childList: true, characterData: true });
+}
+
+/** What the toasts of a page said since it was loaded, the oldest first. */
+export function toastsOf(page: Page): Promise<string[]> {
+  return page.evaluate(() => [...(globalThis as unknown as { toasts: Map<Element, string> }).toasts.values()]);
 }
