@@ -159,6 +159,8 @@ describe("a started server", () => {
         body: JSON.stringify(body),
       });
     await post("/v1/caches", { name: "metrics" });
+    await post("/v1/queues", { name: "metrics" });
+    expect((await post("/v1/queues/metrics/send", { body: "x" })).status).toBe(200);
     expect((await post("/v1/topics/metrics/t", { text: "x" })).status).toBe(200);
     const text = await (await fetch(`${server.url}/metrics`)).text();
     const wanted = [...text.matchAll(/^# HELP (todoku_\w+) (.*)$/gm)].map(([, name, help = ""]) => {
@@ -187,14 +189,17 @@ describe("a started server", () => {
     for (const [call = "", says = ""] of listed) expect(await isServed(call), call).toBe(says.startsWith("served"));
   });
 
-  describe("runs the complete scripts of docs/guides/momento-node.md:", () => {
-    const guide = read("docs/guides/momento-node.md");
+  describe.each([
+    ["momento-node.md", 4],
+    ["queues.md", 2],
+  ])("runs the complete scripts of docs/guides/%s:", (page, count) => {
+    const guide = read(`docs/guides/${page}`);
     const scripts = blocks(guide, "js").filter((text) => /^\/\/ [\w-]+\.mjs\n/.test(text));
     const outputs = blocks(guide, "text");
     const named = scripts.map((text, i) => ({ name: /^\/\/ (.*)\n/.exec(text)?.[1] ?? "", text, output: outputs[i] }));
 
     it("each says what it prints", () => {
-      expect(scripts.length).toBeGreaterThanOrEqual(4);
+      expect(scripts.length).toBeGreaterThanOrEqual(count);
       expect(outputs).toHaveLength(scripts.length);
     });
 

@@ -5,6 +5,7 @@ import { registerBackup } from "./commands/backup.ts";
 import { registerCache } from "./commands/cache.ts";
 import { registerDev } from "./commands/dev.ts";
 import { registerKey } from "./commands/key.ts";
+import { registerQueue } from "./commands/queue.ts";
 import { registerTopic } from "./commands/topic.ts";
 import { exitCodeOf, explain } from "./failure.ts";
 
@@ -17,6 +18,7 @@ const program = new Command("todoku")
 registerDev(program);
 registerTopic(program);
 registerCache(program);
+registerQueue(program);
 registerKey(program);
 registerBackup(program);
 

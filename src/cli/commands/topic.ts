@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
+import { readAll, readText, toCount } from "./input.ts";
 import { type CommandIo, printable, processIo } from "./io.ts";
 import { tail } from "./tail.ts";
 
@@ -54,34 +55,15 @@ function pathOf(cache: string, topic: string): string {
 }
 
 async function readMessage(command: Command, text: string | undefined, binaryFile: string | undefined, io: CommandIo) {
-  if ((text === undefined) === (binaryFile === undefined)) {
-    return command.error("error: give either the text of the message, or --binary-file");
-  }
-  if (binaryFile !== undefined) {
+  if (binaryFile !== undefined && text === undefined) {
     const bytes = binaryFile === "-" ? await readAll(io.stdin) : await readFile(binaryFile);
     return { binary: bytes.toString("base64") };
   }
-  if (text !== "-") return { text };
-  try {
-    const input = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await readAll(io.stdin));
-    return { text: input.replace(/\r?\n$/, "") };
-  } catch {
-    return command.error("error: stdin is not UTF-8 text; publish bytes with --binary-file -");
-  }
-}
-
-async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  if (binaryFile === undefined && text !== undefined) return { text: await readText(command, text, io) };
+  return command.error("error: give either the text of the message, or --binary-file");
 }
 
 function toPosition(text: string): string {
   if (/^\d+-\d+$/.test(text)) return text;
   throw new InvalidArgumentError("It is written <page>-<sequence>, as subscribe and publish print it.");
-}
-
-function toCount(text: string): number {
-  if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be a whole number from 1 on.");
 }

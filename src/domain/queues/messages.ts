@@ -29,13 +29,13 @@ export interface Received {
 }
 
 /** A receipt's new visibility; 0 releases the message. */
-export interface VisibilityChange {
+interface VisibilityChange {
   readonly receiptHandle: string;
   readonly visibilityMs: number;
 }
 
 /** Where dead letters go: to one queue, or each back to where it came from. */
-export interface RedriveRequest {
+interface RedriveRequest {
   readonly to?: string | undefined;
   /** 1..`limits.queue.redriveMaxMessages`. */
   readonly maxMessages: number;

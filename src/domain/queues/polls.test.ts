@@ -5,6 +5,7 @@ import { openPrincipal as me } from "../auth/open-access.ts";
 import { Withdrawal } from "../auth/withdrawal.ts";
 import type { Bus, Hint } from "../bus.ts";
 import type { Engine } from "../engine.ts";
+import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { QueueStore } from "./store.ts";
 
@@ -248,6 +249,13 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ act: fc.constant("settle"), n: fc.constant(0) }) },
 );
 
+it("polls end with the error when the engine has failed", async () => {
+  const poll = await waiting();
+  domain.messages.closeAll(new TodokuError("unavailable", "the server's storage has failed"));
+  await poll.done;
+  expect(poll.error).toMatchObject({ code: "unavailable" });
+});
+
 describe("whatever comes in whatever order,", () => {
   it("nobody waits while something is ready, nothing is lost, and nothing is given twice", async () => {
     let run = 0;
@@ -338,8 +346,7 @@ describe("two nodes", () => {
     await ended.done;
     expect(ended.error).toMatchObject({ code: "not_found" });
     await one.queues.create(me, "r");
-    await two.queues.update(me, "r", { delayMs: 1 });
-    await one.queues.update(me, "r", { visibilityMs: 2 });
+    await Promise.all([two.queues.update(me, "r", { delayMs: 1 }), one.queues.update(me, "r", { visibilityMs: 2 })]);
     expect(await two.queues.current("dev", "r")).toMatchObject({ delayMs: 1, visibilityMs: 2 });
   });
 });

@@ -12,7 +12,7 @@ const recordKind = "queue";
 const maxTries = 5;
 
 /** An incarnation that is gone; a purge put `now` in its place, a deletion nothing. */
-export interface QueueChange {
+interface QueueChange {
   readonly was: Queue;
   readonly now: Queue | undefined;
 }

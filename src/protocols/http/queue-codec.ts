@@ -9,6 +9,11 @@ import { attributesField, attributesSchema } from "./codec.ts";
 
 const { queue: bounds } = limits;
 
+/** The queue in a path. The domain checks the names of new queues. */
+export const queueParameter = z.string().meta({
+  ...{ description: "The queue's name", minLength: 1, maxLength: bounds.nameMaxLength, pattern: "^[A-Za-z0-9_-]+$" },
+});
+
 /** Seconds, down to a millisecond. */
 const seconds = (minMs: number, maxMs: number) =>
   z

@@ -1,5 +1,4 @@
-import * as http2 from "node:http2";
-import { createServer as createHttp2Server, type Http2Server } from "node:http2";
+import http2 from "node:http2";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";

@@ -7,11 +7,11 @@ import { watchClient } from "../../lib/client-presence.ts";
 import { jsonBodyMaxBytes } from "./body.ts";
 import { problemSchema, toProblem } from "./errors.ts";
 import { operation } from "./operation.ts";
-import { nameParameter } from "./parameters.ts";
 import {
   deleteSchema,
   peekedSchema,
   peekSchema,
+  queueParameter,
   receivedSchema,
   receiveSchema,
   sendSchema,
@@ -24,7 +24,7 @@ import {
 } from "./queue-codec.ts";
 import type { Routes } from "./routes.ts";
 
-const path = z.object({ queue: nameParameter("The queue's name") });
+const path = z.object({ queue: queueParameter });
 const sendMaxBytes = limits.queue.batchMaxMessages * jsonBodyMaxBytes(limits.queue.bodyMaxBytes);
 
 const sentSchema = z.object({
@@ -74,9 +74,12 @@ export const queueMessageRoutes: Routes = {
       body: receiveSchema,
       answers: { 200: { description: "Messages, in the order in which they became ready", schema: receivedSchema } },
       async handle({ principal, path: { queue }, body, context, parts }) {
-        const client = watchClient(context.env.incoming, context.env.outgoing);
+        const { incoming, outgoing } = context.env;
+        const client = watchClient(incoming, outgoing);
         const received = await parts.queueMessages.receive(principal, queue, toReceiveRequest(body), client);
         giveBackUnread(received, client.closed);
+        // A server that stops has ended the wait: the next one must not come over this connection. HTTP/2 says so by itself.
+        if (parts.isDraining?.() && incoming.httpVersionMajor === 1) context.header("connection", "close");
         return context.json({ messages: received.messages.map(toReceivedJson) });
       },
     }),

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { operation } from "./operation.ts";
-import { nameParameter } from "./parameters.ts";
 import {
   newQueueSchema,
   queueChangesSchema,
+  queueParameter,
   queueSchema,
   queueWithCountsSchema,
   redriveSchema,
@@ -13,7 +13,7 @@ import {
 } from "./queue-codec.ts";
 import type { Routes } from "./routes.ts";
 
-const path = z.object({ queue: nameParameter("The queue's name") });
+const path = z.object({ queue: queueParameter });
 
 /** `/v1/queues`, but for its messages: queue-messages.ts. */
 export const queueRoutes: Routes = {
