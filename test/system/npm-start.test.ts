@@ -98,7 +98,7 @@ describe("npm start", () => {
     const all = start();
     await all.printed(/^ {2}data /m);
     const { stdout } = all.output();
-    const page = /^Open (http:\S+), and sign in as alice@example\.com/.exec(stdout)?.[1];
+    const page = /^Open (http:\S+) and sign in as alice@example\.com/.exec(stdout)?.[1];
     const todoku = /^Todoku listens on (\S+)$/m.exec(stdout)?.[1];
     expect(await (await fetch(`${page}/`)).text()).toContain('<div id="root">');
     const { issuer } = (await (await fetch(`${page}/config.json`)).json()) as { issuer: string };
@@ -111,7 +111,7 @@ describe("npm start", () => {
 
   it("starts a child again that died, where it was, and ends them all within seconds", async () => {
     const all = start();
-    const [, page] = await all.printed(/^Open (http:[^\s,]+)/);
+    const [, page] = await all.printed(/^Open (http:\S+)/);
     const children = childrenOf(all.child.pid);
     expect([...children.keys()].sort()).toEqual(four);
     process.kill(children.get("examples/task-notifications/api") ?? 0, "SIGKILL");

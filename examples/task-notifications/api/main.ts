@@ -1,0 +1,49 @@
+// `node examples/task-notifications/api/main.ts`: the API as a process. What it takes from the environment is in the README.
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { createLog, runProcess } from "../shared/processes.ts";
+import { httpUrl, keyFileIn, readCommonSettings, readSettings, wholeNumber } from "../shared/settings.ts";
+import { startApi } from "./start-api.ts";
+
+const origins = z
+  .string()
+  .transform((text) => text.split(",").map((origin) => origin.trim()))
+  .refine((list) => list.every((text) => URL.canParse(text) && new URL(text).origin === text), {
+    message: "must be origins such as https://app.example.com, separated by commas",
+  });
+
+const settingsSchema = z.object({
+  HOST: z.string().default("127.0.0.1"),
+  PORT: wholeNumber(0, 65_535).default(3000),
+  // Not httpUrl: it would take away a trailing slash, which belongs to the names of some issuers.
+  OIDC_ISSUER: z.url({ protocol: /^https?$/, error: "must be the address of an OpenID Connect issuer" }),
+  OIDC_CLIENT_ID: z.string({ error: "must be the client id of the page" }),
+  TODOKU_PUBLIC_URL: httpUrl().optional(),
+  TODOKU_KEY_FILE: z.string().optional(),
+  CACHE_NAME: z.string().optional(),
+  TASK_QUEUE: z.string().optional(),
+  ALLOWED_ORIGINS: origins.default([]),
+});
+
+await runProcess(async () => {
+  const common = readCommonSettings(process.env);
+  const settings = readSettings(settingsSchema, process.env);
+  const api = await startApi(
+    {
+      host: settings.HOST,
+      port: settings.PORT,
+      issuer: settings.OIDC_ISSUER,
+      clientId: settings.OIDC_CLIENT_ID,
+      todokuUrl: common.todokuUrl,
+      todokuPublicUrl: settings.TODOKU_PUBLIC_URL,
+      keyFile: settings.TODOKU_KEY_FILE ?? keyFileIn(common.stateDir, "api"),
+      cacheName: settings.CACHE_NAME ?? common.names.cache,
+      taskQueue: settings.TASK_QUEUE ?? common.names.taskQueue,
+      allowedOrigins: settings.ALLOWED_ORIGINS,
+      pageDirectory: fileURLToPath(new URL("../web/dist", import.meta.url)),
+    },
+    createLog("api", common.logLevel),
+  );
+  process.stdout.write(`API listens on ${api.url}\n`);
+  return api;
+});

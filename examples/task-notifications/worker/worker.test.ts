@@ -1,0 +1,208 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { z } from "zod";
+import { setUp } from "../shared/set-up.ts";
+import { keyFileIn } from "../shared/settings.ts";
+import { anyAnswer } from "../shared/todoku.ts";
+import { aTodoku, type SetUpTodoku } from "../testing/application.ts";
+import { aLog } from "../testing/log.ts";
+import { aUser, send, type TestUser } from "../testing/user.ts";
+import { type RunningWorker, startWorker, type WorkerOptions } from "./start-worker.ts";
+
+// What fails five times takes its 15 seconds.
+vi.setConfig({ testTimeout: 60_000 });
+
+let todoku: SetUpTodoku;
+let alice: TestUser;
+const workers: RunningWorker[] = [];
+
+beforeEach(async () => {
+  todoku = await aTodoku();
+  alice = await aUser(todoku, "alice");
+});
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.close()));
+  alice[Symbol.dispose]();
+  await todoku[Symbol.asyncDispose]();
+});
+
+const cursorFile = () => join(todoku.stateDir, "dead-letters.json");
+function work(overrides: Partial<WorkerOptions> = {}, { log } = aLog()): RunningWorker {
+  const { cache, taskQueue, deadLetterQueue } = todoku.names;
+  const worker = startWorker(
+    {
+      ...{ todokuUrl: todoku.url, keyFile: keyFileIn(todoku.stateDir, "worker") },
+      ...{ cacheName: cache, taskQueue, deadLetterQueue, cursorFile: cursorFile() },
+      ...{ concurrency: 8, taskMs: 10, drainMs: 0, deadLetterPollMs: 20, ...overrides },
+    },
+    log,
+  );
+  workers.push(worker);
+  return worker;
+}
+
+const countsSchema = z.object({ messages: z.object({ ready: z.number(), delayed: z.number(), inFlight: z.number() }) });
+const counts = async (queue = todoku.names.taskQueue) =>
+  (await todoku.admin.call("GET", `/v1/queues/${queue}`, undefined, countsSchema)).messages;
+const empty = { ready: 0, delayed: 0, inFlight: 0 };
+const maxReceives = (count: number) =>
+  todoku.admin.call(
+    "PATCH",
+    `/v1/queues/${todoku.names.taskQueue}`,
+    { deadLetter: { queue: todoku.names.deadLetterQueue, maxReceives: count } },
+    anyAnswer,
+  );
+const outline = () => alice.notifications.map(({ taskId, status, attempt }) => `${taskId} ${status} ${attempt}`);
+
+it("tells that a task begins and that it is done, and takes it out of the queue", async () => {
+  const worker = work();
+  await alice.queue("paint");
+  expect(await alice.waitFor("paint", "done")).toEqual({
+    ...{ type: "task", taskId: "paint", status: "done", data: "paint", message: "Finished task: paint", attempt: 1 },
+    at: expect.stringMatching(/^20\d\d-.*Z$/),
+  });
+  expect(outline()).toEqual(["paint working 1", "paint done 1"]);
+  await worker.close();
+  expect(await counts()).toEqual(empty);
+});
+
+it("works on as many tasks as it has hands, and leaves the others in the queue", async () => {
+  const names = ["a", "b", "c", "d", "e", "f"];
+  for (const name of names) await alice.queue(name);
+  work({ concurrency: 3, taskMs: 500 });
+  await Promise.all(["a", "b", "c"].map((name) => alice.waitFor(name, "working")));
+  expect(await counts()).toEqual({ ready: 3, delayed: 0, inFlight: 3 });
+  await Promise.all(names.map((name) => alice.waitFor(name, "done")));
+  let [running, most] = [0, 0];
+  for (const { status } of alice.notifications) {
+    running += status === "working" ? 1 : -1;
+    most = Math.max(most, running);
+  }
+  expect(most).toBe(3);
+});
+
+it("keeps a task that takes longer than its visibility, though another worker is waiting for it", async () => {
+  await alice.queue("long");
+  work({ visibilitySeconds: 1, taskMs: 3500 });
+  await alice.waitFor("long", "working");
+  work({ visibilitySeconds: 1, taskMs: 10 });
+  await alice.waitFor("long", "done");
+  expect(outline()).toEqual(["long working 1", "long done 1"]);
+});
+
+it("tries what fails five times and tells its user once, and none of the others hears of it", async () => {
+  const names = ["a", "b", "c", "d", "fail", "e", "f", "g", "h", "i"];
+  for (const name of names) await alice.queue(name);
+  const startMs = performance.now();
+  work();
+  for (const name of names.filter((name) => name !== "fail")) {
+    expect(await alice.waitFor(name, "done")).toMatchObject({ attempt: 1 });
+  }
+  expect(performance.now() - startMs).toBeLessThan(10_000);
+  expect(await alice.waitFor("fail", "failed", 40_000)).toMatchObject({ message: "Failed task: fail", attempt: 5 });
+  // 1 + 2 + 4 + 8 s of pauses, each one longer than the one before.
+  expect(performance.now() - startMs).toBeGreaterThan(15_000);
+  expect(outline().filter((line) => line.startsWith("fail"))).toEqual(["fail working 1", "fail failed 5"]);
+  expect(await counts()).toEqual(empty);
+  expect(await counts(todoku.names.deadLetterQueue)).toEqual({ ...empty, ready: 1 });
+});
+
+it("lets die what is no task of ours, without telling anybody", async () => {
+  await maxReceives(2);
+  const { log, lines } = aLog();
+  await send(todoku, "not JSON", "m1");
+  await send(todoku, JSON.stringify({ userId: "alice", payload: null }), "m2");
+  work({}, { log, lines });
+  await alice.queue("fail");
+  await alice.waitFor("fail", "failed");
+  expect(await counts(todoku.names.deadLetterQueue)).toEqual({ ...empty, ready: 3 });
+  expect(outline()).toEqual(["fail working 1", "fail failed 2"]);
+  expect(lines.filter((line) => line.includes("nobody to tell"))).toHaveLength(2);
+});
+
+it("tells of each dead letter once, over restarts, and again when it was redriven and died again", async () => {
+  await maxReceives(1);
+  await alice.queue("fail 1");
+  const first = work();
+  await alice.waitFor("fail 1", "failed");
+  await first.close();
+  expect(JSON.parse(await readFile(cursorFile(), "utf8"))).toMatchObject({ after: 1 });
+  work();
+  await alice.queue("fail 2");
+  await alice.waitFor("fail 2", "failed");
+  const failures = () => outline().filter((line) => line.includes("failed"));
+  expect(failures()).toEqual(["fail 1 failed 1", "fail 2 failed 1"]);
+  await todoku.admin.call("POST", `/v1/queues/${todoku.names.deadLetterQueue}/redrive`, {}, anyAnswer);
+  await alice.queue("fail 3");
+  await alice.waitFor("fail 3", "failed");
+  while (failures().length < 5) await alice.next();
+  expect(failures().sort()).toEqual(
+    ["fail 1 failed 1", "fail 1 failed 1", "fail 2 failed 1", "fail 2 failed 1", "fail 3 failed 1"].sort(),
+  );
+});
+
+it("goes on telling after the dead letters were purged, when they count from 1 again", async () => {
+  await maxReceives(1);
+  work();
+  for (const name of ["fail 1", "fail 2"]) await alice.queue(name);
+  await Promise.all(["fail 1", "fail 2"].map((name) => alice.waitFor(name, "failed")));
+  await todoku.admin.call("POST", `/v1/queues/${todoku.names.deadLetterQueue}/purge`, undefined, anyAnswer);
+  await alice.queue("fail 3");
+  await alice.waitFor("fail 3", "failed");
+  expect(outline().filter((line) => line.includes("failed"))).toHaveLength(3);
+});
+
+it("gives back what it holds when it ends, and the next one does it at once", async () => {
+  await alice.queue("paint");
+  const first = work({ taskMs: 60_000 });
+  await alice.waitFor("paint", "working");
+  await first.close();
+  expect(await counts()).toEqual({ ...empty, ready: 1 });
+  work();
+  expect(await alice.waitFor("paint", "done")).toMatchObject({ attempt: 2 });
+  expect(outline()).toEqual(["paint working 1", "paint done 2"]);
+});
+
+it("ends what it has begun when it is given the time", async () => {
+  await alice.queue("paint");
+  const worker = work({ taskMs: 1000, drainMs: 20_000 });
+  await alice.waitFor("paint", "working");
+  await worker.close();
+  expect(await alice.waitFor("paint", "done")).toMatchObject({ attempt: 1 });
+  expect(await counts()).toEqual(empty);
+});
+
+it("deletes nothing of which it could not tell its user", async () => {
+  await alice.queue("paint");
+  const { log, lines } = aLog();
+  await todoku.admin.call("DELETE", `/v1/caches/${todoku.names.cache}`, undefined, anyAnswer);
+  work({}, { log, lines });
+  while (!lines.some((line) => line.includes("task failed"))) await new Promise((resolve) => setImmediate(resolve));
+  await setUp({ todoku: todoku.admin, todokuUrl: todoku.url, names: todoku.names, stateDir: todoku.stateDir });
+  using listener = await aUser(todoku, "alice");
+  expect((await listener.waitFor("paint", "done")).attempt).toBeGreaterThan(1);
+});
+
+it("takes a new key while it runs", async () => {
+  work();
+  await alice.queue("before");
+  await alice.waitFor("before", "done");
+  const { admin, url, names, stateDir } = todoku;
+  await setUp({ todoku: admin, todokuUrl: url, names, stateDir, isRotation: true });
+  await alice.queue("after");
+  expect(await alice.waitFor("after", "done")).toMatchObject({ attempt: 1 });
+});
+
+it("logs no text of a task", async () => {
+  const { log, lines } = aLog();
+  work({}, { log, lines });
+  const id = { userId: "alice", queuedAtMs: 0 };
+  await send(todoku, JSON.stringify({ ...id, taskId: "t1", data: "a secret that will fail" }), "t1");
+  await send(todoku, JSON.stringify({ ...id, taskId: "t2", data: "a secret that will not" }), "t2");
+  await alice.waitFor("t2", "done");
+  await Promise.all(workers.splice(0).map((worker) => worker.close()));
+  expect(lines.join("")).toContain('"messageId":"t2"');
+  expect(lines.join("")).toContain('"messageId":"t1"');
+  expect(lines.join("")).not.toContain("secret");
+});
