@@ -39,6 +39,8 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: { fir
   const http1 = createHttp1(doors, firstBytesMs);
   const http2 = createHttp2(doors, wheel);
   const sockets = new Set<Socket>();
+  /** Those that have not sent their first bytes: browsers and `fetch` open some ahead. */
+  const silent = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
     sessions.add(session);
@@ -47,11 +49,16 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: { fir
 
   const tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    silent.add(socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      silent.delete(socket);
+    });
     socket.on("error", () => {}); // a reset; `close` follows
     const slow = wheel.schedule(firstBytesMs, () => socket.destroy());
     sniff(socket, (isHttp2) => {
       slow.cancel();
+      silent.delete(socket);
       (isHttp2 ? http2 : http1).emit("connection", socket);
     });
   });
@@ -69,6 +76,7 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: { fir
       }),
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => tcp.close(() => resolve()));
+      for (const socket of silent) socket.destroy();
       for (const session of sessions) session.close();
       http1.closeIdleConnections();
       const cut = setTimeout(() => {

@@ -113,6 +113,17 @@ describe("the one port", () => {
     },
   );
 
+  it("does not wait for connections that have said nothing when it closes", async () => {
+    const wheel = new TimerWheel(systemClock);
+    const listener = createListener({ handleHttp() {}, handleGrpc() {} }, wheel);
+    const port = await listener.listen(0, "127.0.0.1");
+    const socket = connectTcp(port, "127.0.0.1");
+    while (listener.connections() === 0) await new Promise((resolve) => setImmediate(resolve));
+    const closed = once(socket, "close");
+    await listener.close(3_600_000);
+    await closed;
+  });
+
   it("closes connections that say nothing, and heads that never end", async () => {
     const wheel = new TimerWheel(systemClock);
     wheel.start();
