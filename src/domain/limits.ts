@@ -71,6 +71,8 @@ export const limits = {
     environmentMaxBytes: 4096 * mib,
     /** Polls that wait, all queues of the process together. */
     pollsMax: 10_000,
+    /** Received messages whose clients have not read the answer, all queues of the process together; as JSON up to six times that. */
+    unreadMaxBytes: 64 * mib,
   },
 
   /** Disposable tokens: Momento 3.3 (25 h, 64 characters, 20 statements). */
@@ -95,7 +97,13 @@ export const limits = {
   requestMs: 60 * secondMs,
   /** gRPC: the SDKs set 10,486,000 bytes for both directions (Momento 1.1). */
   grpcMessageMaxBytes: 10_486_000,
-  http: { headersMaxBytes: 16 * kib, jsonBodyMaxBytes: mib, keepAliveMs: 75 * secondMs },
+  http: {
+    headersMaxBytes: 16 * kib,
+    jsonBodyMaxBytes: mib,
+    /** The greatest call, a batch of ten messages with ten attributes each, has some 370. */
+    jsonBodyMaxValues: 5000,
+    keepAliveMs: 75 * secondMs,
+  },
   http2: {
     /** Momento's SDK counts 100 subscriptions a connection and then loses count (reference 10): allow ten times that. */
     maxConcurrentStreams: 1000,

@@ -14,7 +14,7 @@ const keyIdForm = /^[\w-]+-[0-9a-f]{16}$/;
 const keyForm = /^tdk_(([\w-]+)-[0-9a-f]{16})_([\w-]{43})$/;
 
 /** What is stored of a key. Strict: a later release may keep more restrictions here, and an older one must not pass over them. */
-export const documentSchema = z.strictObject({
+const documentSchema = z.strictObject({
   secretHash: z.string(),
   description: z.string(),
   isSuperUser: z.boolean(),
@@ -86,10 +86,18 @@ export function checkKeyRequest({ description, isSuperUser, grants }: KeyRequest
   }
 }
 
-/** What may be shown of a stored key. */
-export function toKey({ name, document }: StoredRecord): ApiKey {
-  const { description, isSuperUser, grants, createdAtMs } = documentSchema.parse(document);
-  return { keyId: name, description, isSuperUser, grants, createdAtMs };
+/** @throws TodokuError with `code`: there is something in it that this release does not know. */
+export function readDocument({ name, document }: StoredRecord, code: "unauthenticated" | "failed_precondition") {
+  const { data, error } = documentSchema.safeParse(document);
+  if (data) return data;
+  const message = `API key "${name}" was made by a later release, with what this one does not know`;
+  throw new TodokuError(code, message, { cause: error });
+}
+
+/** What may be shown of a stored key. @throws TodokuError `failed_precondition` as {@link readDocument}. */
+export function toKey(record: StoredRecord): ApiKey {
+  const { description, isSuperUser, grants, createdAtMs } = readDocument(record, "failed_precondition");
+  return { keyId: record.name, description, isSuperUser, grants, createdAtMs };
 }
 
 function sha256(text: string): string {

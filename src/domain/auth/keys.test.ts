@@ -152,12 +152,24 @@ describe("API keys", () => {
     await expect(keys.create(openPrincipal, worker)).rejects.toMatchObject({ code: "limit_exceeded" });
   });
 
+  it("do not go past that bound when many are made at once", async () => {
+    const most = limits.apiKey.perEnvironment;
+    const made = await Promise.allSettled(Array.from({ length: most + 5 }, () => keys.create(openPrincipal, worker)));
+    expect(made.filter(({ status }) => status === "fulfilled")).toHaveLength(most);
+    expect(await keys.list(openPrincipal)).toHaveLength(most);
+  });
+
   it("are refused when a later release restricted them in a way that this one does not know", async () => {
     const { key, secret } = await keys.create(openPrincipal, worker);
     const name = { kind: "api-key", environment: "dev", name: key.keyId };
     const document = (await engine.records.read(name))?.document;
     await engine.records.replace(name, { ...document, onlyFrom: "10.0.0.0/8" }, 1);
-    await expect(keys.verify(secret)).rejects.toThrow("onlyFrom");
+    const reason = `API key "${key.keyId}" was made by a later release, with what this one does not know`;
+    await expect(keys.verify(secret)).rejects.toMatchObject({ code: "unauthenticated", message: reason });
+    // The list cannot show it, but says which one is in the way; it can be deleted.
+    await expect(keys.list(openPrincipal)).rejects.toMatchObject({ code: "failed_precondition", message: reason });
+    await keys.delete(openPrincipal, key.keyId);
+    expect(await keys.list(openPrincipal)).toEqual([]);
   });
 });
 

@@ -6,11 +6,11 @@ import { limits } from "../limits.ts";
 import {
   type ApiKey,
   checkKeyRequest,
-  documentSchema,
   isKeyId,
   type KeyRequest,
   newSecret,
   parseSecret,
+  readDocument,
   toKey,
 } from "./api-key.ts";
 import { authorize } from "./authorize.ts";
@@ -23,7 +23,7 @@ const recordKind = "api-key";
 export interface Keys {
   /** `secret` is the whole key, given out this once. @throws TodokuError `permission_denied`, `invalid_argument`, `limit_exceeded`. */
   create(principal: Principal, request: KeyRequest): Promise<{ readonly key: ApiKey; readonly secret: string }>;
-  /** Those of the principal's environment, the oldest first. @throws TodokuError `permission_denied`. */
+  /** Those of the principal's environment, the oldest first. @throws TodokuError `permission_denied`; `failed_precondition`: one is of a later release. */
   list(principal: Principal): Promise<readonly ApiKey[]>;
   /** Ends new calls and open streams of the key: on this node at once, on others within a second. @throws TodokuError `permission_denied`, `invalid_argument`, `not_found`. */
   delete(principal: Principal, keyId: string): Promise<void>;
@@ -38,6 +38,9 @@ export function createKeys({ records, bus }: Pick<Engine, "records" | "bus">, wa
   /** The keys that were used on this node and exist, by id. */
   const used = new Map<string, { readonly principal: Principal; readonly withdrawal: Withdrawal }>();
 
+  /** One key is made after the other: each counts those before it. */
+  let lastCreation: Promise<unknown> = Promise.resolve();
+
   function withdraw(keyId: string): void {
     used.get(keyId)?.withdrawal.withdraw("this API key was deleted");
     used.delete(keyId);
@@ -47,6 +50,19 @@ export function createKeys({ records, bus }: Pick<Engine, "records" | "bus">, wa
     const keyIds = [...used.keys()]; // before the list: a key that is used from here on may be newer than it
     const stored = new Set((await records.list(recordKind)).map((record) => record.name));
     for (const keyId of keyIds) if (!stored.has(keyId)) withdraw(keyId);
+  }
+
+  async function store(environment: string, { description, isSuperUser, grants }: KeyRequest) {
+    if ((await records.list(recordKind, environment)).length >= limits.apiKey.perEnvironment) {
+      throw new TodokuError(
+        "limit_exceeded",
+        `environment "${environment}" has ${limits.apiKey.perEnvironment} API keys, the most it may have`,
+      );
+    }
+    const { keyId, secret, secretHash } = newSecret(environment);
+    const document = { secretHash, description, isSuperUser, grants, createdAtMs: wallMs() };
+    const record = await records.create({ kind: recordKind, environment, name: keyId }, document);
+    return { key: toKey(record), secret };
   }
 
   bus.listen((hint) => {
@@ -59,18 +75,9 @@ export function createKeys({ records, bus }: Pick<Engine, "records" | "bus">, wa
     async create(principal, request) {
       authorize(principal, "key.create");
       checkKeyRequest(request);
-      const { environment } = principal;
-      if ((await records.list(recordKind, environment)).length >= limits.apiKey.perEnvironment) {
-        throw new TodokuError(
-          "limit_exceeded",
-          `environment "${environment}" has ${limits.apiKey.perEnvironment} API keys, the most it may have`,
-        );
-      }
-      const { keyId, secret, secretHash } = newSecret(environment);
-      const { description, isSuperUser, grants } = request;
-      const document = { secretHash, description, isSuperUser, grants, createdAtMs: wallMs() };
-      const record = await records.create({ kind: recordKind, environment, name: keyId }, document);
-      return { key: toKey(record), secret };
+      const creation = lastCreation.then(() => store(principal.environment, request));
+      lastCreation = creation.catch(() => {});
+      return creation;
     },
 
     async list(principal) {
@@ -93,7 +100,7 @@ export function createKeys({ records, bus }: Pick<Engine, "records" | "bus">, wa
     async verify(secret) {
       const { keyId, environment, secretHash } = parseSecret(secret);
       const record = await records.read({ kind: recordKind, environment, name: keyId });
-      const document = record && documentSchema.parse(record.document);
+      const document = record && readDocument(record, "unauthenticated");
       if (!document || !timingSafeEqual(Buffer.from(secretHash), Buffer.from(document.secretHash))) {
         throw new TodokuError("unauthenticated", "this API key is not known here");
       }

@@ -73,6 +73,13 @@ describe("a ticket", () => {
   });
 
   it.each([
+    ["/v1/topics/c/%2541%25zz", "/v1/topics/c/%41%zz"],
+    ["/v1/topics/c/%2541x%25FF", "/v1/topics/c/%41x%FF"],
+  ])("for %s is none for %s, which the router takes for another name", (issued, used) => {
+    expect(() => tickets.redeem(issue(alice, issued).ticket, "GET", used)).toThrow("another method or path");
+  });
+
+  it.each([
     "",
     "/",
     "/v1",

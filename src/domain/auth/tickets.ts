@@ -96,10 +96,13 @@ function toTarget(method: string, path: string): string {
   return sha256(JSON.stringify([method, ...segments]));
 }
 
+/** Run by run, as the door's router reads a path: beside an escape that is no UTF-8, others count all the same. */
 function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
+  return segment.replace(/(?:%[0-9a-f]{2})+/gi, (run) => {
+    try {
+      return decodeURIComponent(run);
+    } catch {
+      return run;
+    }
+  });
 }

@@ -21,6 +21,7 @@ export function jsonBodyMaxBytes(messageMaxBytes: number): number {
 export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>, maxBytes: number): Promise<T> {
   checkMediaType(request);
   const bytes = await readBytes(request, maxBytes);
+  checkValueCount(bytes);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -30,6 +31,29 @@ export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>
   }
   return check(schema, value, "the body");
 }
+
+/**
+ * A great body of tiny values keeps parser and schema busy for seconds, and whoever is let in may send it: a right is asked for
+ * only once the body is known. Each value but the first follows a comma or opens a list or object. @throws TodokuError `limit_exceeded`.
+ */
+function checkValueCount(bytes: Uint8Array): void {
+  const { jsonBodyMaxValues } = limits.http;
+  if (bytes.length <= jsonBodyMaxValues) return;
+  let count = 0;
+  let isInText = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === quote) isInText = !isInText;
+    else if (isInText) at += byte === backslash ? 1 : 0;
+    else if (byte === comma || byte === openBracket || byte === openBrace) count++;
+    if (count <= jsonBodyMaxValues) continue;
+    throw new TodokuError("limit_exceeded", `request limit: the body must have <= ${jsonBodyMaxValues} values`, {
+      subject: "request_size",
+    });
+  }
+}
+
+const [quote, comma, openBracket, backslash, openBrace] = Buffer.from('",[\\{');
 
 /** For calls without a body: a page must not reach them with a form either. @throws TodokuError `invalid_argument`. */
 export function refuseForms(request: IncomingMessage): void {

@@ -46,7 +46,7 @@ describe("errors", () => {
     ["PUT", "/v1/caches", "GET, HEAD, POST, OPTIONS"],
     ["GET", "/v1/tokens", "POST, OPTIONS"],
     ["GET", "/v1/caches/c", "DELETE, OPTIONS"],
-    ["POST", "/health/live", "GET, HEAD, OPTIONS"],
+    ["POST", "/health/live", "GET, HEAD"],
   ])("are 405 with Allow for %s %s", async (method, path, allow) => {
     const response = await fetch(door.url + path, { method });
     expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
@@ -77,6 +77,20 @@ describe("errors", () => {
   });
 });
 
+describe("a 405", () => {
+  it("names the methods that are answered there, and no other", async () => {
+    for (const path of ["/", "/health/live", "/metrics", "/v1/openapi.json", "/v1/keys", "/v1/queues/q"]) {
+      const refused = await fetch(door.url + path, { method: "PUT" });
+      const allowed = refused.headers.get("allow")?.split(", ") ?? [];
+      expect([refused.status, allowed.length > 1], path).toEqual([405, true]);
+      for (const method of allowed) {
+        const response = await fetch(door.url + path, { method });
+        expect(response.status, `${method} ${path}`).not.toBe(405);
+      }
+    }
+  });
+});
+
 describe("credentials", () => {
   it.each(["token", "Basic YTpi", "Bearer", "Bearer ", "Bearer a b"])(
     "are not read from Authorization: %s",
@@ -101,6 +115,25 @@ describe("credentials", () => {
     expect(await status({ host: "rebound.example" })).toBe("401");
     expect(await status({ "sec-fetch-site": "cross-site" })).toBe("401");
     expect(await raw("GET /v1/caches HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1.1 401 /);
+  });
+});
+
+describe("a JSON body", () => {
+  const send = (body: string) => fetch(`${door.url}/v1/caches`, { method: "POST", headers: json, body });
+
+  it("of more values than any call needs is a 413 before it is parsed: nobody without rights may keep the server busy", async () => {
+    for (const body of [`[${"{},".repeat(5000)}`, `{"name":"a","b":${"[".repeat(5000)}`]) {
+      const response = await send(body);
+      expect([response.status, await response.json()]).toEqual([
+        413,
+        expect.objectContaining({ detail: "request limit: the body must have <= 5000 values", code: "limit_exceeded" }),
+      ]);
+    }
+  });
+
+  it("may have a text of any characters", async () => {
+    const response = await send(JSON.stringify({ name: `${',[{"'.repeat(2000)}\\` }));
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining("cache name")]);
   });
 });
 

@@ -92,7 +92,8 @@ function frontPage(version: string): string {
   return `Todoku ${version}: self-hosted real-time notification platform.
 
 This port speaks
-  JSON over HTTP and server-sent events   /v1/caches  /v1/topics  /v1/tokens   (docs/reference/http.md)
+  JSON over HTTP and server-sent events   /v1/caches  /v1/topics  /v1/queues  /v1/keys  /v1/tokens  /v1/tickets
+                                          (docs/reference/http.md)
   Momento's gRPC and grpc-web             for the Momento SDKs
   health and metrics                      /health/live  /health/ready  /metrics
   a description of all this               /v1/openapi.json

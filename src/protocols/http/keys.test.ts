@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { request } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { allTopics, anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
 import { follow } from "../../../test/support/sse.ts";
@@ -75,6 +77,19 @@ describe("API keys", () => {
     expect(await stream.nextData()).toMatchObject({ code: "unauthenticated", detail: "this API key was deleted" });
     expect(await stream.next()).toBeUndefined();
     expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey })).status).toBe(401);
+  });
+
+  it("that are deleted while a body is on its way do nothing with it any more", async () => {
+    const [, { keyId, apiKey }] = await create({ superUser: true });
+    const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
+    const slow = request(`${door.url}/v1/keys`, { method: "POST", headers });
+    const answered = once(slow, "response");
+    slow.write('{"superUser": ');
+    await once(door.server, "request");
+    await call("DELETE", `/v1/keys/${keyId}`);
+    slow.end("true}");
+    const [answer] = await answered;
+    expect([answer.resume().statusCode, await (await call("GET", "/v1/keys")).json()]).toEqual([401, { keys: [] }]);
   });
 
   it("may issue the tokens that they cover", async () => {

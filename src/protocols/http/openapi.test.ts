@@ -110,6 +110,10 @@ describe("the OpenAPI document", () => {
     expect(JSON.stringify(document)).not.toContain("$defs");
   });
 
+  it("asks for no fraction as a multiple: validators that divide would refuse 0.411 and others that are answered", () => {
+    expect(JSON.stringify(document)).not.toContain('"multipleOf":0.');
+  });
+
   it("is the one in docs/reference, but for the version", async () => {
     const file = await readFile(new URL("../../../docs/reference/openapi.json", import.meta.url), "utf8");
     const { info, ...rest } = JSON.parse(file);

@@ -16,7 +16,7 @@ export interface OpenApiDocument {
 
 const description =
   "Errors are problem details (RFC 9457) with a stable `code`. Unknown fields of a request are refused; answers may get more fields. " +
-  "`HEAD` is answered wherever `GET` is, `OPTIONS` everywhere.";
+  "Seconds may have up to three decimals. `HEAD` is answered wherever `GET` is, but for event streams; `OPTIONS` below `/v1/`.";
 
 const securitySchemes = {
   bearer: {

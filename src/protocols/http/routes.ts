@@ -20,7 +20,7 @@ export function addRoutes(app: HttpApp, routes: Routes, parts: HttpParts): void 
     for (const [method, operation] of Object.entries(operations)) {
       app.on(method, path, (context) => run(operation, context, parts));
     }
-    const allowed = allowedMethods(Object.keys(operations));
+    const allowed = allowedMethods(path, Object.keys(operations));
     app.all(path, (context) => {
       context.env.outgoing.setHeader("allow", allowed);
       throw methodNotAllowed(context.req.method, allowed);
@@ -37,6 +37,8 @@ async function run(operation: Operation, context: HttpContext, parts: HttpParts)
   // What changes nothing may say of a body it does not have what it likes.
   if (!operation.body && !["GET", "HEAD"].includes(context.req.method)) refuseForms(incoming);
   const body = operation.body && (await readJson(incoming, operation.body, bodyMaxBytes));
+  // A body may take a minute: who sends it slowly must not act with a key that was deleted meanwhile. Tickets come without a body.
+  if (principal && operation.body) await authenticate(parts, context);
   return operation.handle({ principal, path, query, headers, body, context, parts });
 }
 
@@ -49,6 +51,8 @@ function readParameters({ path, query, headers }: Operation, { req }: HttpContex
   };
 }
 
-function allowedMethods(methods: readonly string[]): string {
-  return [...methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(", ");
+/** `OPTIONS` is answered where pages of other origins may call. */
+function allowedMethods(path: string, methods: readonly string[]): string {
+  const answered = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+  return [...answered, ...(path.startsWith("/v1/") ? ["OPTIONS"] : [])].join(", ");
 }

@@ -41,6 +41,8 @@ function tidy({ _zod: { def } }: z.core.$ZodTypes, schema: JsonSchema): void {
   if (def.type === "object" && !def.catchall) delete schema.additionalProperties;
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+  // Validators divide, and 0.411 / 0.001 is no whole number. The description says it in words.
+  if (schema.multipleOf === 0.001) delete schema.multipleOf;
   if (schema.contentEncoding === "base64") {
     delete schema.pattern;
     delete schema.format;
