@@ -8,20 +8,28 @@ export interface ClientPresence {
   isOpen(): boolean;
   /** Aborted when the client left before the whole answer was handed to its socket. */
   readonly closed: AbortSignal;
+  /** Calls `listener` once the whole answer was handed to its socket, or never will be. */
+  onEnd(listener: () => void): void;
 }
 
 /** Watches the client of one call, of HTTP/1.1 or of HTTP/2. */
 export function watchClient(request: IncomingMessage, response: ServerResponse): ClientPresence {
   const { stream } = response as unknown as Partial<Http2ServerResponse>;
   const closed = new AbortController();
+  const ended = Promise.withResolvers<void>();
   response.on("close", () => {
     if (!isWritten(response, stream)) closed.abort();
+    ended.resolve();
   });
-  if (isGone(response)) closed.abort();
+  if (isGone(response)) {
+    closed.abort();
+    ended.resolve();
+  }
   return {
     isOpen: () =>
       !closed.signal.aborted && !isGone(response) && (stream ? isStreamOpen(stream) : isSocketOpen(request)),
     closed: closed.signal,
+    onEnd: (listener) => void ended.promise.then(listener),
   };
 }
 

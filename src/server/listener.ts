@@ -84,6 +84,8 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: { fir
       }, graceMs);
       await closed;
       clearTimeout(cut);
+      // A session tells its streams a little after its socket has closed: who waits for them would hear of it too late.
+      await Promise.all([...sessions].map((session) => new Promise((resolve) => session.once("close", resolve))));
       http1.close();
       http2.close();
     },

@@ -82,8 +82,18 @@ export async function aQueueDomain(options: { readonly log?: Log } & Partial<Pic
   };
 }
 
-/** Somebody who waits for an answer until `leave()`. */
-export function aReceiver(): Receiver & { leave(): void } {
-  const closed = new AbortController();
-  return { isOpen: () => !closed.signal.aborted, closed: closed.signal, leave: () => closed.abort() };
+/** Somebody who waits for an answer until `leave()`, and has read it whole once `hasRead()` says so. */
+export function aReceiver(): Receiver & { leave(): void; hasRead(): void } {
+  const [closed, ended] = [new AbortController(), new EventTarget()];
+  const hasRead = () => void ended.dispatchEvent(new Event("end"));
+  return {
+    isOpen: () => !closed.signal.aborted,
+    closed: closed.signal,
+    onEnd: (listener) => ended.addEventListener("end", listener, { once: true }),
+    hasRead,
+    leave() {
+      closed.abort();
+      hasRead();
+    },
+  };
 }

@@ -2,6 +2,7 @@ import http2 from "node:http2";
 import { connect } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { limits } from "../../src/domain/limits.ts";
 import { aDirectory, aServer } from "../support/server.ts";
 
 async function post(url: string, path: string, body: object) {
@@ -32,6 +33,35 @@ it("a server that stops answers who waits with nothing, and has every message ag
   expect((await post(second.url, "/v1/queues/mails/receive", {})).json.messages).toMatchObject([
     { body: "a", receiveCount: 1 },
   ]);
+});
+
+it("a server that stops takes back what clients have not read to the end, uncounted, over HTTP/1.1 and HTTP/2", async () => {
+  await using directory = await aDirectory();
+  await using first = await aServer({ dataDir: directory.path });
+  // More than the kernel holds of a socket that nobody reads.
+  const messages = Array(10).fill({ body: "\u0001".repeat(limits.queue.bodyMaxBytes) });
+  const [path, other] = ["/v1/queues/q/receive", "/v1/queues/other/receive"];
+  for (const name of ["q", "other"]) {
+    await post(first.url, "/v1/queues", { name, visibilitySeconds: 600 });
+    await post(first.url, `/v1/queues/${name}/send`, { messages });
+  }
+  const text = '{"maxMessages":10}';
+  const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${text.length}`;
+  const socket = connect(first.port, "127.0.0.1");
+  const answered = new Promise((resolve) => socket.once("readable", resolve));
+  socket.on("error", () => {}).write(`${head}\r\n\r\n${text}`);
+  const session = http2.connect(first.url).on("error", () => {});
+  const stream = session.request({ ":method": "POST", ":path": other, "content-type": "application/json" });
+  stream.on("error", () => {}).end(text);
+  await Promise.all([answered, new Promise((resolve) => stream.once("response", resolve))]);
+  await first.close();
+  session.destroy();
+  socket.destroy();
+  await using second = await aServer({ dataDir: directory.path });
+  for (const queue of [path, other]) {
+    const received = (await post(second.url, queue, { maxMessages: 10 })).json.messages;
+    expect(received.map((one: { receiveCount: number }) => one.receiveCount)).toEqual(Array(10).fill(1));
+  }
 });
 
 it("a client that leaves its poll takes nothing along, over HTTP/1.1 and HTTP/2 on the one port", async () => {

@@ -1,7 +1,11 @@
+import { Buffer } from "node:buffer";
 import type { Clock } from "../../lib/clock.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
+import { attributeBytes } from "../attributes.ts";
 import type { Engine } from "../engine.ts";
-import type { PollRequest, Taken } from "./poll-line.ts";
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { PollRequest, Receiver, Taken } from "./poll-line.ts";
 import { Polls } from "./polls.ts";
 import type { Queue, QueueKey } from "./queue.ts";
 import type { Queues } from "./queues.ts";
@@ -24,6 +28,8 @@ export class Dispatch {
   readonly #queues: Queues;
   readonly #clock: Clock;
   readonly #stats = new Map<string, QueueStats>();
+  /** Bytes of messages whose answers have not been handed over yet: they stay in memory until their clients read them. */
+  #unreadBytes = 0;
 
   constructor(engine: Engine, queues: Queues, clock: Clock, wheel: TimerWheel) {
     this.#engine = engine;
@@ -44,6 +50,16 @@ export class Dispatch {
   async giveBack({ key, messages }: Taken): Promise<void> {
     await this.#engine.queues.giveBack(key, messages);
     this.#ready(key);
+  }
+
+  /** Counts what `receiver` still has to read. */
+  answering({ messages }: Taken, receiver: Receiver): void {
+    let bytes = 0;
+    for (const { body, attributes } of messages) bytes += Buffer.byteLength(body) + attributeBytes(attributes);
+    this.#unreadBytes += bytes;
+    receiver.onEnd(() => {
+      this.#unreadBytes -= bytes;
+    });
   }
 
   /** These messages of the queue are ready at these times, by the wall clock. Other nodes find those that are not ready yet by looking. */
@@ -87,6 +103,10 @@ export class Dispatch {
   }
 
   async #take(key: QueueKey, { maxMessages, visibilityMs }: PollRequest): Promise<Taken> {
+    if (this.#unreadBytes >= limits.queue.unreadMaxBytes) {
+      const text = `clients have not yet read ${this.#unreadBytes} bytes of messages that they received`;
+      throw new TodokuError("unavailable", text, { subject: "unread" });
+    }
     const queue = this.#queues.known(key.environment, key.queue);
     const nowMs = this.#clock.wallMs();
     if (queue?.queueId !== key.queueId) return { key, messages: [], nextReadyAtMs: undefined };

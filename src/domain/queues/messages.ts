@@ -138,6 +138,7 @@ class MessageService implements QueueMessages {
     const taken = await this.#dispatch.polls.poll(queue, request, receiver, principal);
     if (!taken) return { messages: [], giveBack: async () => {} };
     this.#dispatch.count(queue.environment).received += taken.messages.length;
+    this.#dispatch.answering(taken, receiver);
     const messages = taken.messages.map((message) => {
       return { ...message, receiptHandle: formatReceiptHandle(taken.key, message.receipt) };
     });

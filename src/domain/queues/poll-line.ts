@@ -14,6 +14,8 @@ export interface Receiver {
   isOpen(): boolean;
   /** Aborted when that happens. */
   readonly closed: AbortSignal;
+  /** Calls `listener` once the whole answer has been handed over, or never will be. */
+  onEnd(listener: () => void): void;
 }
 
 /** How much a poll wants, and for how long it stays hidden. */

@@ -90,6 +90,24 @@ describe("a poll", () => {
     await waiting();
   });
 
+  it("is refused while clients have too much to read of what they received, and served once they have read it", async () => {
+    const { bodyMaxBytes, unreadMaxBytes } = limits.queue;
+    const ten: string[] = Array(10).fill("x".repeat(bodyMaxBytes));
+    const slow: ReturnType<typeof aReceiver>[] = [];
+    const receive = (receiver: ReturnType<typeof aReceiver>) =>
+      domain.messages.receive(me, "q", { maxMessages: 10, waitMs: 0 }, receiver);
+    for (let unread = 0; unread < unreadMaxBytes; unread += ten.length * bodyMaxBytes) {
+      await domain.send("q", ...ten);
+      slow.push(aReceiver());
+      await receive(slow.at(-1) as (typeof slow)[0]);
+    }
+    await domain.send("q", "a");
+    await expect(receive(aReceiver())).rejects.toMatchObject({ code: "unavailable", subject: "unread" });
+    slow[0]?.hasRead();
+    slow[1]?.leave();
+    expect((await receive(aReceiver())).messages).toMatchObject([{ body: "a", receiveCount: 1 }]);
+  });
+
   it("ends when its credential expires or is taken back, and takes nothing then", async () => {
     const withdrawal = new Withdrawal();
     const expiring = domain.aPoll("q", {}, { ...me, expiresAtMs: domain.clock.wallMs() + 1000 });

@@ -16,7 +16,7 @@ export interface NewRow {
 }
 
 /** What moving or dropping a message needs to know. */
-export interface RowPlace extends MessageState {
+interface RowPlace extends MessageState {
   readonly sequence: number;
   readonly bytes: number;
   /** Its body lies in `queue_bodies`. */
