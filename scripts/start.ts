@@ -8,10 +8,20 @@ import { Todoku } from "../examples/task-notifications/shared/todoku.ts";
 import { Child, type ChildPlan, repositoryPath, StartFailure } from "./start/child.ts";
 import { buildPage } from "./start/page.ts";
 
-const { PAGE_PORT = "3000", IDP_PORT = "3001", OIDC_ISSUER, OIDC_CLIENT_ID, STAGE, STATE_DIR } = process.env;
+// A variable that is set to nothing counts as not set.
+const { PAGE_PORT, IDP_PORT, OIDC_ISSUER, OIDC_CLIENT_ID, STAGE, STATE_DIR } = process.env;
+const [pagePort, idpPort] = [PAGE_PORT || "3000", IDP_PORT || "3001"];
 const clientId = OIDC_CLIENT_ID || "task-notifications";
-// Children get no key of the environment: each has one of its own, in a file, or needs none.
-const { TODOKU_API_KEY: environmentKey, ...environment } = process.env;
+// Children get no key of the environment: each has one of its own, in a file, or needs none. Nor names of their own, which the set-up
+// and the keys would not know: STAGE names everything.
+const {
+  TODOKU_API_KEY: environmentKey,
+  TODOKU_KEY_FILE,
+  CACHE_NAME,
+  TASK_QUEUE,
+  DEAD_LETTER_QUEUE,
+  ...environment
+} = process.env;
 environment.LOG_LEVEL ||= "warn";
 
 /** In the order in which they end. */
@@ -33,7 +43,8 @@ async function start(plan: ChildPlan, port: string, choice: string): Promise<str
   }
 }
 
-const portOf = (url: string | undefined, first: string) => (url === undefined ? first : new URL(url).port);
+// A URL leaves the port of its scheme out.
+const portOf = (url: string | undefined, first: string) => (url === undefined ? first : new URL(url).port || "80");
 
 /** Todoku's greeting. */
 function startTodoku(): Promise<string> {
@@ -56,12 +67,12 @@ async function startIdentityProvider(dataDir: string): Promise<string> {
     env: (url) => ({
       ...environment,
       HOST: "127.0.0.1",
-      PORT: portOf(url, IDP_PORT),
+      PORT: portOf(url, idpPort),
       DATA_DIR: join(dataDir, "dev-idp"),
     }),
     ready: /^Identity provider listens on /,
   };
-  return lastWord(await start(plan, IDP_PORT, "IDP_PORT=<port> npm start"));
+  return lastWord(await start(plan, idpPort, "IDP_PORT=<port> npm start"));
 }
 
 /** The address of the page. */
@@ -73,7 +84,7 @@ async function startApplication(todokuUrl: string, issuer: string, stateDir: str
     args: () => [],
     env: (url) => ({
       ...shared,
-      ...{ HOST: "127.0.0.1", PORT: portOf(url, PAGE_PORT) },
+      ...{ HOST: "127.0.0.1", PORT: portOf(url, pagePort) },
       ...{ OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId },
     }),
     ready: /^API listens on /,
@@ -86,7 +97,7 @@ async function startApplication(todokuUrl: string, issuer: string, stateDir: str
     env: () => ({ ...shared, DRAIN_MS: "500" }),
     ready: /^Worker polls /,
   };
-  const [page] = await Promise.all([start(api, PAGE_PORT, "PAGE_PORT=<port> npm start"), start(worker, "", "")]);
+  const [page] = await Promise.all([start(api, pagePort, "PAGE_PORT=<port> npm start"), start(worker, "", "")]);
   return lastWord(page);
 }
 

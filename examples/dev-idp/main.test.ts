@@ -1,6 +1,8 @@
 // The program itself, as a developer or `npm start` runs it.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { aDirectory, signIn, Visitor } from "./test/visitor.ts";
@@ -52,6 +54,17 @@ it("says which port is taken and how to choose another", async () => {
     `port ${port} of 127.0.0.1 is taken (EADDRINUSE): choose another one with PORT or --port`,
   );
   expect(await second.exited).toEqual([1, null]);
+});
+
+it("says which file of its data directory holds something else", async () => {
+  const directory = aDirectory();
+  writeFileSync(
+    join(directory, "records.sqlite"),
+    "not a database, and longer than a header of one would be.".repeat(9),
+  );
+  await expect(run(["--port=0"], { DATA_DIR: directory }).listening).rejects.toThrow(
+    `${join(directory, "records.sqlite")} does not hold the records of an identity provider`,
+  );
 });
 
 it("takes the issuer that it is given, and warns of other machines", async () => {

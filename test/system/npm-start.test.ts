@@ -109,6 +109,15 @@ describe("npm start", () => {
     expect((await fetch(`${page}/token`)).status).toBe(401);
   });
 
+  it("gives its children no names and keys of the environment, which the set-up does not know", async () => {
+    const names = { CACHE_NAME: "mine", TASK_QUEUE: "mine", DEAD_LETTER_QUEUE: "mine", TODOKU_KEY_FILE: "/mine" };
+    const all = start([], names);
+    await all.printed(/^Open /);
+    for (const pid of childrenOf(all.child.pid).values()) {
+      expect(readFileSync(`/proc/${pid}/environ`, "utf8")).not.toContain("mine");
+    }
+  });
+
   it("starts a child again that died, where it was, and ends them all within seconds", async () => {
     const all = start();
     const [, page] = await all.printed(/^Open (http:\S+)/);

@@ -6,7 +6,7 @@ import type { Adapter, AdapterPayload } from "oidc-provider";
 export class Records {
   readonly #database: DatabaseSync;
 
-  /** @throws Error when another process uses the file. */
+  /** @throws Error when another process uses the file, or it holds something else. */
   constructor(path: string) {
     this.#database = new DatabaseSync(path);
     chmodSync(path, 0o600); // before SQLite makes files beside it, which take their mode from this one
@@ -26,6 +26,9 @@ export class Records {
         COMMIT;`);
     } catch (error) {
       this.#database.close();
+      if (/not a database|malformed/.test(String(error))) {
+        throw new Error(`${path} does not hold the records of an identity provider: delete it, and sign in again`);
+      }
       if (!/locked/.test(String(error))) throw error;
       throw new Error(`${path} is in use by another identity provider: stop it, or choose another DATA_DIR`);
     }

@@ -94,7 +94,7 @@ function createApp(options: ApiOptions, log: Logger): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
   app.use(logRequests(log), commonHeaders(options.allowedOrigins), refuseMethods());
   app.post("/task", postTask({ authorizer, rateLimit: taskRate, todoku, taskQueue, log }));
-  const token = { authorizer, rateLimit: tokenRate, keyFile, todokuUrl, todokuPublicUrl, cacheName, log };
+  const token = { authorizer, rateLimit: tokenRate, keyFile, todoku, todokuUrl, todokuPublicUrl, cacheName, log };
   app.get("/token", getToken(token));
   app.get("/config.json", (context) => context.json({ issuer: issuer.url, clientId, apiUrl: "" }));
   app.get("*", page);

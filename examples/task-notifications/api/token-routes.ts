@@ -4,12 +4,15 @@ import {
   DisposableTokenScopes,
   ExpiresIn,
   GenerateDisposableToken,
+  MomentoErrorCode,
   NoopMomentoLoggerFactory,
 } from "@gomomento/sdk";
 import type { Context } from "hono";
 import type { Logger } from "pino";
+import { z } from "zod";
 import type { KeyFile } from "../shared/key-file.ts";
 import { MomentoClient, momentoCredential } from "../shared/momento.ts";
+import type { Todoku } from "../shared/todoku.ts";
 import { unavailable } from "./api-error.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { ApiEnvironment } from "./headers.ts";
@@ -20,6 +23,7 @@ export interface TokenOptions {
   readonly authorizer: Authorizer;
   readonly rateLimit: RateLimit;
   readonly keyFile: KeyFile;
+  readonly todoku: Todoku;
   readonly todokuUrl: string;
   /** Where a browser finds Todoku. */
   readonly todokuPublicUrl: string;
@@ -28,8 +32,8 @@ export interface TokenOptions {
 }
 
 const lifeMinutes = 30;
-/** The SDK itself would try for a minute; nobody waits so long for a page. */
-const timeoutMs = 5000;
+/** The SDK itself would try for a minute; nobody waits so long for a page. With the 5 s of Todoku's own API it is within the page's patience of 10 s. */
+const timeoutMs = 3000;
 /** The bound of Momento's token ids. A longer `sub` goes without: subscribers need none. */
 const tokenIdMaxLength = 64;
 
@@ -41,11 +45,13 @@ export function getToken(options: TokenOptions) {
     // Nothing else of the request is read: the topic is the caller's own, whatever the query asks for.
     const { sub } = await authorizer.authorize(context.req.header("authorization"));
     rateLimit.take(sub);
-    const { authToken, expiresAt } = await issue(options, auth, sub);
-    const expiresAtMs = expiresAt.epoch() * 1000;
+    const { token, expiresAtMs } = await issue(options, auth, sub).catch((error: unknown) => {
+      options.log.error({ err: error }, "no token issued");
+      throw unavailable("No token can be issued now; try again", 2);
+    });
     return context.json({
       endpoint: options.todokuPublicUrl,
-      token: authToken,
+      token,
       cacheName,
       topic: sub,
       expiresAt: new Date(expiresAtMs).toISOString(),
@@ -62,28 +68,35 @@ function createAuthClient(todokuUrl: string, apiKey: string): AuthClient {
   });
 }
 
-async function issue(
-  { cacheName, log }: TokenOptions,
-  auth: MomentoClient<AuthClient>,
-  sub: string,
-): Promise<GenerateDisposableToken.Success> {
-  const scope = DisposableTokenScopes.topicSubscribeOnly(cacheName, sub);
+const issuedSchema = z.object({ token: z.string(), expiresAtMs: z.number() });
+type Issued = z.output<typeof issuedSchema>;
+
+async function issue(options: TokenOptions, auth: MomentoClient<AuthClient>, sub: string): Promise<Issued> {
+  const scope = DisposableTokenScopes.topicSubscribeOnly(options.cacheName, sub);
   const identity = sub.length <= tokenIdMaxLength ? { tokenId: sub } : {};
-  try {
-    const answer = await auth.use((client) =>
-      withTimeout(client.generateDisposableToken(scope, ExpiresIn.minutes(lifeMinutes), identity)),
-    );
-    if (answer instanceof GenerateDisposableToken.Success) return answer;
-    throw new Error(answer.toString());
-  } catch (error) {
-    log.error({ err: error }, "no token issued");
-    throw unavailable("No token can be issued now; try again", 2);
+  const answer = await withTimeout(
+    auth.use((client) => client.generateDisposableToken(scope, ExpiresIn.minutes(lifeMinutes), identity)),
+  );
+  if (answer instanceof GenerateDisposableToken.Success) {
+    return { token: answer.authToken, expiresAtMs: answer.expiresAt.epoch() * 1000 };
   }
+  // gRPC waits up to two minutes before it tries a server again that was away for long, and for a quarter of an hour on a connection that
+  // died unnoticed; a new AuthClient would wait with the old one: they share their connections. Todoku's own API has the same to give.
+  const isUnreachable = answer === undefined || answer.errorCode() === MomentoErrorCode.SERVER_UNAVAILABLE;
+  if (isUnreachable) return issueOverHttp(options, sub, identity);
+  throw new Error(answer.toString());
 }
 
-async function withTimeout<T>(answer: Promise<T>): Promise<T> {
-  const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => timeout.reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+function issueOverHttp({ todoku, cacheName }: TokenOptions, sub: string, identity: { tokenId?: string }) {
+  const listen = { resource: "topic", role: "subscribe", cache: { name: cacheName }, topic: { name: sub } };
+  const request = { grants: [listen], validForSeconds: lifeMinutes * 60, ...identity };
+  return todoku.call("POST", "/v1/tokens", request, issuedSchema);
+}
+
+/** Undefined when there is no answer in time. */
+async function withTimeout<T>(answer: Promise<T>): Promise<T | undefined> {
+  const timeout = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => timeout.resolve(undefined), timeoutMs);
   try {
     return await Promise.race([answer, timeout.promise]);
   } finally {

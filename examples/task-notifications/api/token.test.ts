@@ -1,12 +1,17 @@
 // What GET /token gives out, tried by the unmodified SDK in the hands of a thief.
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { MomentoErrorCode, TopicClient, TopicConfigurations } from "@gomomento/sdk";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { keyCredential, momentoClients, subscribe } from "../../../test/support/momento-node.ts";
+import { startDevProcess } from "../../../test/support/process.ts";
+import { aDirectory } from "../../../test/support/server.ts";
 import { errorCode } from "../shared/momento.ts";
 import { keyFileIn } from "../shared/settings.ts";
 import { anyAnswer } from "../shared/todoku.ts";
-import { type Application, anApplication } from "../testing/application.ts";
+import { type Application, anApplication, aTodoku } from "../testing/application.ts";
 
 let app: Application;
 beforeAll(async () => {
@@ -93,4 +98,51 @@ it("issues no token and takes no task with the worker's key, nor the other way r
   expect(await call("api", `/v1/topics/${cache}/alice`, { text: "forged" })).toBe(403);
   expect(await call("api", `/v1/queues/${taskQueue}/receive`, {})).toBe(403);
   expect(await call("api", "/v1/keys", { superUser: true })).toBe(403);
+});
+
+it("gives a token as soon as Todoku is back, however long gRPC would wait before its next try", async () => {
+  await using directory = await aDirectory();
+  const dataDir = ["--data-dir", directory.path];
+  let server = await startDevProcess(["--port", "0", ...dataDir]);
+  onTestFinished(async () => void (await server.end("SIGKILL")));
+  await using todoku = await aTodoku(`http://127.0.0.1:${server.port}`);
+  await using own = await anApplication({ todokuUrl: todoku.url, keyFile: keyFileIn(todoku.stateDir, "api") });
+  const get = () => own.call("alice", "GET", "/token");
+  expect((await get()).status).toBe(200);
+  await server.end("SIGKILL");
+  // gRPC waits for 1, 1.6, 2.56 s ... (a fifth more or less): after 3 s it is in the third of them.
+  for (const endMs = performance.now() + 3000; performance.now() < endMs; await wait(100)) {
+    expect((await get()).status).toBe(503);
+  }
+  server = await startDevProcess(["--port", String(todoku.port), ...dataDir]);
+  const answer = await get();
+  expect(answer.status).toBe(200);
+  const { token, cacheName, topic, expiresAt, expiresAtMs } = (await answer.json()) as TokenAnswer;
+  expect([topic, expiresAt]).toEqual(["alice", new Date(expiresAtMs).toISOString()]);
+  using user = momentoClients(keyCredential(token, todoku.port));
+  (await subscribe(user.topics, cacheName, "alice")).subscription.unsubscribe();
+  expect(errorCode(await user.topics.subscribe(cacheName, "bob", { onItem() {} }))).toBe(
+    MomentoErrorCode.PERMISSION_ERROR,
+  );
+  await server.end("SIGKILL");
+});
+
+it("gives a token though the connection to Todoku has died and nobody was told", async () => {
+  const lines: Socket[] = [];
+  const between = createServer((socket) => {
+    const onward = connect(app.todoku.port, "127.0.0.1");
+    for (const end of [socket, onward]) end.on("error", () => {});
+    socket.pipe(onward).pipe(socket);
+    lines.push(socket, onward);
+  }).listen(0, "127.0.0.1");
+  await once(between, "listening");
+  const todokuUrl = `http://127.0.0.1:${(between.address() as AddressInfo).port}`;
+  {
+    await using own = await anApplication({ todokuUrl, keyFile: keyFileIn(app.todoku.stateDir, "api") });
+    expect((await own.call("alice", "GET", "/token")).status).toBe(200);
+    for (const line of lines) line.unpipe().pause();
+    expect((await own.call("alice", "GET", "/token")).status).toBe(200);
+  }
+  for (const line of lines) line.destroy();
+  between.close();
 });

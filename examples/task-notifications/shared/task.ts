@@ -10,7 +10,8 @@ export const userIdPattern = /^[\x21-\x7e]{1,255}$/;
 export const taskSchema = z.object({
   /** The `sub` of the user who asked, and the name of the topic on which that user listens. */
   userId: z.string().regex(userIdPattern),
-  taskId: z.string().min(1),
+  /** As long as the id of a message may be; a longer one could make a notification that no topic takes. */
+  taskId: z.string().min(1).max(128),
   data: z.string().min(1).max(taskDataMaxLength),
   queuedAtMs: z.number(),
 });

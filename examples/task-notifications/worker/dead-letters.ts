@@ -35,10 +35,11 @@ export class DeadLetters {
   async runOnce(): Promise<void> {
     const { queue } = this.#options;
     let cursor = this.#cursor ?? (await this.#load());
+    // Asked first: behind the cursor there may be messages of the new count, too.
+    if (await this.#beganAnew(cursor)) cursor = { ...cursor, after: 0 };
     for (;;) {
       const letters = await queue.peek(cursor.after);
-      if (letters.length === 0 && !(await this.#beganAnew(cursor))) return;
-      if (letters.length === 0) cursor = { ...cursor, after: 0 };
+      if (letters.length === 0) return;
       for (const letter of letters) {
         await this.#tell(letter);
         cursor = { after: letter.sequenceNumber, movedAtMs: Math.max(cursor.movedAtMs, movedAtMs(letter)) };

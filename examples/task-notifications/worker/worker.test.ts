@@ -153,6 +153,33 @@ it("goes on telling after the dead letters were purged, when they count from 1 a
   expect(outline().filter((line) => line.includes("failed"))).toHaveLength(3);
 });
 
+it("tells of all that died while no worker looked, though the dead letters were purged and count from 1 again", async () => {
+  await maxReceives(1);
+  const first = work();
+  await alice.queue("fail 1");
+  await alice.waitFor("fail 1", "failed");
+  await first.close();
+  const { admin, names } = todoku;
+  await admin.call("POST", `/v1/queues/${names.deadLetterQueue}/purge`, undefined, anyAnswer);
+  for (const taskId of ["fail 2", "fail 3"]) {
+    const body = JSON.stringify({ userId: "alice", taskId, data: taskId, queuedAtMs: 0 });
+    await admin.call("POST", `/v1/queues/${names.deadLetterQueue}/send`, { body }, anyAnswer);
+  }
+  work();
+  await alice.waitFor("fail 3", "failed");
+  expect(outline().filter((line) => line.includes("failed"))).toEqual([1, 2, 3].map((n) => `fail ${n} failed 1`));
+});
+
+it("is not held up by a dead letter that is too long to be told of", async () => {
+  await maxReceives(1);
+  work();
+  const task = { userId: "alice", data: "fail", queuedAtMs: 0 };
+  const room = 256 * 1024 - JSON.stringify({ ...task, taskId: "" }).length;
+  await send(todoku, JSON.stringify({ ...task, taskId: "t".repeat(room) }), "long");
+  await alice.queue("fail after it");
+  await alice.waitFor("fail after it", "failed");
+});
+
 it("gives back what it holds when it ends, and the next one does it at once", async () => {
   await alice.queue("paint");
   const first = work({ taskMs: 60_000 });
