@@ -104,6 +104,10 @@ async function startApplication(todokuUrl: string, issuer: string, stateDir: str
 const lastWord = (line: string) => line.slice(line.lastIndexOf(" ") + 1);
 
 async function startAll(): Promise<void> {
+  for (const [name, port] of Object.entries({ PAGE_PORT: pagePort, IDP_PORT: idpPort })) {
+    if (/^\d{1,5}$/.test(port) && Number(port) <= 65_535) continue;
+    throw new Error(`${name} is ${JSON.stringify(port)}; it must be a whole number from 0 to 65535`);
+  }
   const [greeting] = await Promise.all([startTodoku(), buildPage()]);
   const todokuUrl = /listens on (\S+)/.exec(greeting)?.[1] ?? "";
   const devKey = /TODOKU_API_KEY=(\S+)/.exec(greeting)?.[1];

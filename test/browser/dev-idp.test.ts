@@ -104,6 +104,7 @@ describe.skipIf(isSkipped)(`the identity provider's pages${isSkipped ? ` (${noCh
   it("signs in with the keyboard alone, and out again at the app's word", async () => {
     const { tab, complaints } = await aTab();
     await tab.goto(authorizationUrl());
+    await tab.locator("input[name=email]:focus").waitFor(); // what is typed before goes nowhere
     await tab.keyboard.type("alice@example.com");
     await tab.keyboard.press("Tab");
     await tab.keyboard.type("todoku-demo");

@@ -155,6 +155,15 @@ describe("npm start", () => {
     other.close();
   });
 
+  it.each(["PAGE_PORT", "IDP_PORT"])("says of %s that it is no port, before anything starts", async (name) => {
+    const all = start([], { [name]: "65536" });
+    expect(await all.exited).toEqual([1, null]);
+    expect(all.output()).toEqual({
+      stdout: "",
+      stderr: `error: ${name} is "65536"; it must be a whole number from 0 to 65535\n`,
+    });
+  });
+
   it("leaves to Todoku what its flags mean", async () => {
     const wrong = start(["--prot", "1"]);
     expect(await wrong.exited).toEqual([2, null]);
