@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
-import { type CommandIo, printable, processIo } from "./io.ts";
+import { type CommandIo, printable, processIo, table } from "./io.ts";
 
 interface CacheJson {
   readonly name: string;
@@ -37,7 +37,7 @@ export function registerCache(program: Command, io: CommandIo = processIo): void
       const answer = await createClient(command, options, io).call("GET", "/v1/caches");
       const { caches } = answer as { caches: readonly CacheJson[] };
       if (options.json) print(options, "", answer);
-      else for (const line of table(caches)) io.stdout.write(`${line}\n`);
+      else for (const line of tableOf(caches)) io.stdout.write(`${line}\n`);
     });
 
   withConnection(cache.command("delete"))
@@ -50,14 +50,9 @@ export function registerCache(program: Command, io: CommandIo = processIo): void
     });
 }
 
-function table(caches: readonly CacheJson[]): string[] {
-  const rows = caches.map((cache) => ({ ...cache, name: printable(cache.name) }));
-  const width = Math.max(4, ...rows.map(({ name }) => name.length));
-  return [
-    `${"NAME".padEnd(width)}  DURABILITY  CREATED`,
-    ...rows.map(
-      ({ name, durability, createdAtMs }) =>
-        `${name.padEnd(width)}  ${durability.padEnd(10)}  ${new Date(createdAtMs).toISOString()}`,
-    ),
-  ];
+function tableOf(caches: readonly CacheJson[]): string[] {
+  const rows = caches.map(({ name, durability, createdAtMs }) => {
+    return [printable(name), durability, new Date(createdAtMs).toISOString()];
+  });
+  return table(["NAME", "DURABILITY", "CREATED"], rows);
 }

@@ -30,14 +30,3 @@ export function toSeconds(text: string): number {
   if (/^\d+(\.\d{1,3})?$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It must be seconds, with at most three decimals.");
 }
-
-/** Rows under their titles, in columns as wide as they need. */
-export function table(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = titles.map((title, n) => Math.max(title.length, ...rows.map((row) => row[n]?.length ?? 0)));
-  return [titles, ...rows].map((row) =>
-    row
-      .map((cell, n) => cell.padEnd(widths[n] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-}

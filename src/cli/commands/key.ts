@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
-import { type CommandIo, printable, processIo } from "./io.ts";
+import { type CommandIo, printable, processIo, table } from "./io.ts";
 
 interface KeyJson {
   readonly keyId: string;
@@ -28,7 +28,7 @@ export function registerKey(program: Command, io: CommandIo = processIo): void {
     .action(async (options: ConnectionOptions, command: Command) => {
       const answer = await createClient(command, options, io).call("GET", "/v1/keys");
       const { keys } = answer as { keys: readonly KeyJson[] };
-      const lines = options.json ? [JSON.stringify(answer)] : table(keys);
+      const lines = options.json ? [JSON.stringify(answer)] : tableOf(keys);
       for (const line of lines) io.stdout.write(`${line}\n`);
     });
 
@@ -73,19 +73,12 @@ function parseGrant(text: string, previous: readonly unknown[] = []): readonly u
   }
 }
 
-function table(keys: readonly KeyJson[]): string[] {
+function tableOf(keys: readonly KeyJson[]): string[] {
   const rows = keys.map(({ keyId, createdAtMs, superUser, grants, description }) => [
     keyId,
     new Date(createdAtMs).toISOString(),
     superUser ? "super user" : `${grants.length} grant${grants.length === 1 ? "" : "s"}`,
     printable(description),
   ]);
-  const all = [["KEY", "CREATED", "RIGHTS", "DESCRIPTION"], ...rows];
-  const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
+  return table(["KEY", "CREATED", "RIGHTS", "DESCRIPTION"], rows);
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
-import { table, toCount, toSeconds } from "./input.ts";
-import { type CommandIo, printable, processIo } from "./io.ts";
+import { toCount, toSeconds } from "./input.ts";
+import { type CommandIo, printable, processIo, table } from "./io.ts";
 import { pathOf, queueHints, registerQueueMessages } from "./queue-messages.ts";
 
 interface QueueJson {
