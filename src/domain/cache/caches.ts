@@ -138,6 +138,11 @@ export function createCaches(
     }
   }
 
+  engine.bus.listen((hint) => {
+    if (hint.kind !== "record-changed" || hint.recordKind !== recordKind) return;
+    refresh().catch(() => {}); // as if the hint were lost: the tick of each second comes anyway
+  });
+
   return {
     start: refresh,
     refresh,

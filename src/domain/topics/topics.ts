@@ -100,9 +100,8 @@ class TopicService implements Topics {
     caches.onChange((change) => this.#cacheChanged(change));
     this.#trimTails();
     engine.bus.listen((hint) => {
-      if (hint.kind === "queue-ready") return;
-      const looked = hint.kind === "topic-moved" ? this.#refreshTopic(hint.key) : caches.refresh();
-      looked.catch(() => {}); // as if the hint were lost: the tick of each second comes anyway
+      if (hint.kind !== "topic-moved") return;
+      this.#refreshTopic(hint.key).catch(() => {}); // as if the hint were lost: the tick of each second comes anyway
     });
   }
 
