@@ -2,17 +2,8 @@ import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { Config } from "../config/schema.ts";
-import { createAuth } from "../domain/auth/auth.ts";
-import { createKeys } from "../domain/auth/keys.ts";
-import { createTokens } from "../domain/auth/tokens.ts";
-import { createCaches } from "../domain/cache/caches.ts";
-import { createItems } from "../domain/cache/items.ts";
 import type { EngineHealth } from "../domain/engine.ts";
 import { TodokuError } from "../domain/errors.ts";
-import { createQueueMessages } from "../domain/queues/messages.ts";
-import { createQueues } from "../domain/queues/queues.ts";
-import { createTopics } from "../domain/topics/topics.ts";
-import { UpkeepWorker } from "../domain/upkeep-worker.ts";
 import { type EmbeddedEngine, openEmbeddedEngine } from "../engines/embedded/index.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -20,6 +11,7 @@ import { isLoopbackAddress } from "../lib/loopback.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import { createHttpDoor } from "../protocols/http/index.ts";
 import { createMomentoDoor } from "../protocols/momento/index.ts";
+import { createDomain } from "./domain.ts";
 import { createListener, type Doors } from "./listener.ts";
 import { createMetrics } from "./metrics.ts";
 import { version } from "./version.ts";
@@ -83,35 +75,20 @@ async function serve(
   const wheel = new TimerWheel(clock, { onError: (error) => log.error({ err: error }, "a deadline failed") });
   wheel.start();
   const devKey = config.devKey ? `todoku_dev_${randomBytes(32).toString("base64url")}` : undefined;
-  const { messageMaxBytes } = config;
-
-  const keys = createKeys(engine, clock.wallMs);
-  const tokens = createTokens(engine.records, clock.wallMs);
-  const access = { isOpen: !config.devKey, devOrigins: config.devOrigins, devKey };
-  const auth = createAuth({ keys, tokens }, access, clock.wallMs);
-  const caches = createCaches(engine, { defaultDurability: config.cacheDurability, wallMs: clock.wallMs });
-  await caches.start();
-  const items = createItems(engine, caches, clock.wallMs);
-  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes });
-  const queues = createQueues(engine, clock.wallMs);
-  await queues.start();
-  const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log });
-  const looksAfter = { engine, keys, caches, topics, queues, queueMessages };
-  const upkeep = new UpkeepWorker({ ...looksAfter, log, wallMs: clock.wallMs });
-  upkeep.start();
+  const domain = await createDomain({ config, engine, clock, wheel, log, devKey });
+  const { topics, queueMessages } = domain;
 
   let endpoint = config.publicEndpoint ?? "";
   let phase: "starting" | "ready" | "draining" = "starting";
-  const domain = { auth, tokens, caches, items, topics, clock, wheel, messageMaxBytes };
+  const parts = { ...domain, clock, wheel, messageMaxBytes: config.messageMaxBytes };
   const momento = createMomentoDoor({
-    ...domain,
+    ...parts,
     endpoint: () => endpoint,
     endsStreamsBeforeDeadline: traits.endsStreamsBeforeDeadline ?? true,
     onInternalError: (error, path) => log.error({ err: error.cause ?? error, path }, "a call failed"),
   });
   const http = createHttpDoor({
-    ...domain,
-    ...{ keys, queues, queueMessages },
+    ...parts,
     endpoint: () => endpoint,
     health: engine.health,
     isReady: () => phase === "ready",
@@ -154,7 +131,7 @@ async function serve(
       momento.close();
       http.close();
       await listener.close(closeGraceMs);
-      await upkeep.stop();
+      await domain.upkeep.stop();
       wheel.stop();
       await engine.close();
     },

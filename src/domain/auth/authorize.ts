@@ -8,7 +8,7 @@ import { selects, selectsKey } from "./selector.ts";
 
 /**
  * Everything that can be permitted. `topic.*` and `item.*` name a cache and a topic or key in it; `cache.*` a cache; `queue.*` a queue
- * and the cache ""; the others nothing. `token.create` says that some tokens may be issued: `tokens.issue` says which.
+ * and the cache "", as `secret.*` a secret; the others nothing. `environment.*` is for operators. `token.create` says that some tokens may be issued: `tokens.issue` says which.
  */
 export type Action =
   | "topic.publish"
@@ -30,9 +30,21 @@ export type Action =
   | "queue.purge"
   | "queue.redrive"
   | "token.create"
+  | "token.revoke"
   | "key.create"
   | "key.list"
-  | "key.delete";
+  | "key.delete"
+  | "key.rotate"
+  | "signing-key.list"
+  | "signing-key.rotate"
+  | "secret.read"
+  | "secret.write"
+  | "secret.list"
+  | "secret.delete"
+  | "environment.create"
+  | "environment.list"
+  | "environment.update"
+  | "environment.delete";
 
 // One bounded map per principal: a decision never outlives the credential it was made for. Bounded in bytes too: names are
 // checked elsewhere, and what is too long for a name (or is a long key) must not stay here, least of all when it is denied.
@@ -54,6 +66,7 @@ export function authorize(principal: Principal, action: Action, cache = "", reso
 /** What the action was asked for; a key is not shown, it may be any bytes. */
 function describe(action: Action, cache: string, name: string): string {
   if (action.startsWith("queue.")) return name === "" ? "" : ` on queue "${name}"`;
+  if (action.startsWith("secret.")) return name === "" ? "" : ` on secret "${name}"`;
   if (cache === "") return "";
   return ` on${name === "" ? "" : ` topic "${name}" of`} cache "${cache}"`;
 }
@@ -65,6 +78,7 @@ export function isAllowed(
   cache = "",
   resource: string | Uint8Array = "",
 ): boolean {
+  if (action.startsWith("environment.")) return principal.isOperator;
   if (principal.isSuperUser) return true;
   if (action.length + cache.length + resource.length > questionMaxLength)
     return decide(principal, action, cache, resource);
@@ -101,6 +115,8 @@ function permits(grant: Grant, action: Action, cache: string, resource: string |
       return typeof resource !== "string" && selectsKey(grant.key, resource);
     case "queue":
       return typeof resource === "string" && selects(grant.queue, resource);
+    case "secret":
+      return typeof resource === "string" && selects(grant.secret, resource);
     case "token":
       return true;
   }
@@ -124,6 +140,11 @@ const roles: Readonly<Record<Grant["resource"], Partial<Record<Action, readonly 
     "queue.peek": ["receive", "send-receive"],
     "queue.read": ["send", "receive", "send-receive"],
     "queue.list": ["send", "receive", "send-receive"],
+  },
+  secret: {
+    "secret.read": ["read", "read-write"],
+    "secret.write": ["write", "read-write"],
+    "secret.list": ["read", "write", "read-write"],
   },
   token: { "token.create": ["issue"] },
 };

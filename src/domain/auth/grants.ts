@@ -23,9 +23,13 @@ export type TokenGrant =
       readonly queue: Selector;
     };
 
-/** What an API key may carry: a {@link TokenGrant}, or to issue tokens of which each grant is covered by one of `grants`. What no grant permits is denied. */
+/**
+ * What an API key may carry: a {@link TokenGrant}, secrets, or to issue tokens of which each grant is covered by one of `grants`.
+ * What no grant permits is denied.
+ */
 export type Grant =
   | TokenGrant
+  | { readonly resource: "secret"; readonly role: "read" | "write" | "read-write"; readonly secret: Selector }
   | { readonly resource: "token"; readonly role: "issue"; readonly grants: readonly TokenGrant[] };
 
 const tokenGrants = [
@@ -63,9 +67,14 @@ export const grantSchema: z.ZodType<Grant> = z
     "resource",
     [
       ...tokenGrants,
+      z.strictObject({
+        resource: z.literal("secret"),
+        role: z.enum(["read", "write", "read-write"]),
+        secret: selectorSchema,
+      }),
       z.strictObject({ resource: z.literal("token"), role: z.literal("issue"), grants: z.array(tokenGrantSchema) }),
     ],
-    { error: resources('"topic", "cache", "queue" or "token"') },
+    { error: resources('"topic", "cache", "queue", "secret" or "token"') },
   )
   .meta({ id: "Grant" });
 
@@ -115,6 +124,8 @@ function selectorsOf(grant: Grant): Readonly<Record<string, Selector>> {
       return { cache: grant.cache, key: grant.key };
     case "queue":
       return { queue: grant.queue };
+    case "secret":
+      return { secret: grant.secret };
     case "token":
       return {};
   }

@@ -112,6 +112,7 @@ export function createKeys({ records, bus }: Pick<Engine, "records" | "bus">, wa
         kind: "key",
         environment,
         isSuperUser,
+        isOperator: false,
         grants,
         tokenId: "",
         expiresAtMs: undefined,

@@ -28,6 +28,7 @@ export const openPrincipal: Principal = {
   kind: "open",
   environment: "dev",
   isSuperUser: true,
+  isOperator: true,
   grants: [],
   tokenId: "",
   expiresAtMs: undefined,

@@ -8,13 +8,23 @@ export interface Principal {
   readonly environment: string;
   /** True: every action in its environment. */
   readonly isSuperUser: boolean;
+  /** True: it may also make, list and destroy environments, and make keys for them. Only super users are. */
+  readonly isOperator: boolean;
   /** What it may do when it is no super user. */
   readonly grants: readonly Grant[];
   /** Chosen by whoever made the token; "" when there is none. Published items carry it. */
   readonly tokenId: string;
+  /** The API key it is, or the one that issued the token; undefined for others. */
+  readonly keyId?: string;
+  /** The token's own id. */
+  readonly jti?: string;
+  /** Whom the token was issued for, when its issuer said so; all tokens of a user can be revoked together. */
+  readonly userId?: string;
+  /** Wall time at which the key was made or the token issued. */
+  readonly issuedAtMs?: number;
   /** Wall time; undefined = does not expire. */
   readonly expiresAtMs: number | undefined;
-  /** Done when the credential is taken back before it expires; without it, it cannot be. */
+  /** Done when the credential is taken back before it expires, or its environment goes; without it, it cannot be. */
   readonly withdrawal?: Withdrawal;
 }
 

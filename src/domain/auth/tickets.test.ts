@@ -8,7 +8,7 @@ import { Withdrawal } from "./withdrawal.ts";
 
 const startMs = 1_800_000_000_000;
 const alice: Principal = {
-  ...{ kind: "token", environment: "prod", isSuperUser: false, grants: [], tokenId: "alice" },
+  ...{ kind: "token", environment: "prod", isSuperUser: false, isOperator: false, grants: [], tokenId: "alice" },
   expiresAtMs: startMs + 3_600_000,
 };
 const path = "/v1/topics/c/t";

@@ -119,6 +119,7 @@ export function createTokens(records: RecordStore, wallMs: () => number): Tokens
           kind: "token",
           environment: claims.environment,
           isSuperUser: false,
+          isOperator: false,
           grants: claims.grants,
           tokenId: claims.tokenId,
           expiresAtMs: claims.exp * 1000,
