@@ -1,0 +1,303 @@
+// The wall clock is set by an hour, forward and back, while everything is in use: see docs/design/clocks.md.
+import { setTimeout as pause } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { limits } from "../../src/domain/limits.ts";
+import type { RunningServer } from "../../src/server/server.ts";
+import { SettableMachine } from "../support/clock.ts";
+import { localCredential, momentoClients, subscribe } from "../support/momento-node.ts";
+import { startDevProcess } from "../support/process.ts";
+import { aDirectory, aServer } from "../support/server.ts";
+import { follow } from "../support/sse.ts";
+
+const hourMs = 3_600_000;
+const visibilitySeconds = 6;
+let machine: SettableMachine;
+let server: RunningServer & AsyncDisposable;
+/** Of the server that is spoken to. */
+let url: string;
+
+beforeEach(async () => {
+  machine = new SettableMachine();
+  server = await aServer({}, { machineClocks: machine });
+  url = server.url;
+});
+afterEach(() => server[Symbol.asyncDispose]());
+
+async function post<T = Record<string, unknown>>(path: string, body: object): Promise<T> {
+  const response = await fetch(`${url}/v1/${path}`, {
+    ...{ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) },
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return response.status === 204 ? ({} as T) : response.json();
+}
+
+interface MessageJson {
+  readonly body: string;
+  readonly receiptHandle: string;
+  readonly receiveCount: number;
+}
+
+async function receive(queue: string, more: object = {}): Promise<MessageJson[]> {
+  const answer = await post<{ messages: MessageJson[] }>(`queues/${queue}/receive`, { maxMessages: 10, ...more });
+  return answer.messages;
+}
+
+/** Commits of the data file so far: upkeep makes some each second, and a storm of timers or looks would make many. */
+async function commits(): Promise<number> {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return Number(/^todoku_storage_commits_total (\d+)$/m.exec(text)?.[1]);
+}
+
+/** Publishes without a pause until it is stopped; resolves with how many were acknowledged. */
+function publishes(cache: string) {
+  let isStopped = false;
+  const done = (async () => {
+    let count = 0;
+    for (; !isStopped; count++) await post(`topics/${cache}/t`, { text: `${count}` });
+    return count;
+  })();
+  return {
+    stop() {
+      isStopped = true;
+      return done;
+    },
+  };
+}
+
+/** Sends and works off without a pause until it is stopped; then what was sent, and each receive with its count. */
+function works(queue: string) {
+  let isStopped = false;
+  const received: MessageJson[] = [];
+  const sender = (async () => {
+    let sent = 0;
+    for (; !isStopped; sent++) await post(`queues/${queue}/send`, { body: `${sent}`, delaySeconds: sent % 2 });
+    return sent;
+  })();
+  const worker = (async () => {
+    for (let isOver = false; !isOver; ) {
+      const isLast = isStopped;
+      const messages = await receive(queue, { waitSeconds: 2 });
+      received.push(...messages);
+      const receiptHandles = messages.map(({ receiptHandle }) => receiptHandle);
+      if (receiptHandles.length > 0) await post(`queues/${queue}/delete`, { receiptHandles });
+      isOver = isLast && messages.length === 0;
+    }
+  })();
+  return {
+    received,
+    async stop() {
+      isStopped = true;
+      const sent = await sender;
+      await worker;
+      return sent;
+    },
+  };
+}
+
+/** Sets the clock forward by an hour, back by two, and forward again, with load between. */
+async function shake(): Promise<void> {
+  for (const hours of [1, -2, 1]) {
+    await pause(700);
+    machine.setBy(hours * hourMs);
+    await pause(700);
+  }
+}
+
+describe("while the wall clock is set by an hour, forward and back,", () => {
+  it("topics lose and repeat nothing, their streams stay, and their histories keep everything", async () => {
+    for (const durability of ["memory", "disk"]) await post("caches", { name: durability, durability });
+    using momento = momentoClients(localCredential(server.port));
+    for (const cache of ["memory", "disk"]) {
+      const [sdk, stream] = [
+        await subscribe(momento.topics, cache, "t"),
+        await follow(`${server.url}/v1/topics/${cache}/t`),
+      ];
+      const load = publishes(cache);
+      await shake();
+      const count = await load.stop();
+      const wanted = Array.from({ length: count }, (_, n) => `${n}`);
+      const items = (await sdk.waitFor(count)).map((item) => item.value());
+      expect(items).toEqual(wanted);
+      expect([sdk.discontinuities, sdk.errors, sdk.connectionsLost]).toEqual([[], [], 0]);
+      const streamed: { text: string; publishedAtMs: number }[] = [];
+      while (streamed.length < count) streamed.push(await stream.nextData());
+      expect(streamed.map(({ text }) => text)).toEqual(wanted);
+      const times = streamed.map(({ publishedAtMs }) => publishedAtMs);
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+      const { items: kept } = (await (await fetch(`${server.url}/v1/topics/${cache}/t/items?limit=1000`)).json()) as {
+        items: unknown[];
+      };
+      expect(kept).toHaveLength(Math.min(count, 1000));
+      stream.close();
+      sdk.subscription.unsubscribe();
+    }
+  });
+
+  it("a messageId is known for as long as ever", async () => {
+    await post("caches", { name: "memory", durability: "memory" });
+    await post("caches", { name: "disk", durability: "disk" });
+    await post("queues", { name: "q" });
+    const again = async () => [
+      await post("topics/memory/t", { text: "x", messageId: "m" }),
+      await post("topics/disk/t", { text: "x", messageId: "m" }),
+      await post("queues/q/send", { body: "x", messageId: "m" }),
+    ];
+    await again();
+    for (const hours of [1, -2, 1]) {
+      machine.setBy(hours * hourMs);
+      await pause(1200); // upkeep, which forgets what is old, runs each second
+      expect(await again()).toMatchObject([{ isRepeat: true }, { isRepeat: true }, { isRepeat: true }]);
+    }
+  });
+
+  it("queues lose nothing and redeliver nothing, no lease ends early, and none lasts longer", async () => {
+    await post("queues", { name: "load", visibilitySeconds });
+    await post("queues", { name: "held", visibilitySeconds });
+    await post("queues/held/send", { body: "held" });
+    const [held] = await receive("held");
+    expect(held?.receiveCount).toBe(1);
+    const heldAtMs = performance.now();
+    const load = works("load");
+    await shake();
+    expect(await receive("held")).toEqual([]);
+    const [again] = await receive("held", { waitSeconds: visibilitySeconds + 2 });
+    const tookMs = performance.now() - heldAtMs;
+    expect(again?.receiveCount).toBe(2);
+    // A tenth earlier or later: the pace of the steady clock while it comes back to the wall clock.
+    expect(tookMs).toBeGreaterThanOrEqual(0.9 * visibilitySeconds * 1000 - 50);
+    expect(tookMs).toBeLessThan(1.1 * visibilitySeconds * 1000 + 500);
+    const sent = await load.stop();
+    const bodies = load.received.map(({ body }) => Number(body)).toSorted((a, b) => a - b);
+    expect(bodies).toEqual(Array.from({ length: sent }, (_, n) => n));
+    expect(new Set(load.received.map(({ receiveCount }) => receiveCount))).toEqual(new Set([1]));
+  });
+
+  it("a receive that waits gets what is delayed when it is due, and no timer runs wild", async () => {
+    await post("queues", { name: "q" });
+    const idle = await commits();
+    await pause(2000);
+    const perSecond = ((await commits()) - idle) / 2;
+    for (const hours of [1, -2]) {
+      const before = await commits();
+      const startMs = performance.now();
+      await post("queues/q/send", { body: "late", delaySeconds: 2 });
+      const waiting = receive("q", { waitSeconds: 10 });
+      await pause(300);
+      machine.setBy(hours * hourMs);
+      expect(await waiting).toMatchObject([{ body: "late" }]);
+      const tookMs = performance.now() - startMs;
+      expect(tookMs).toBeGreaterThanOrEqual(0.9 * 2000 - 50);
+      expect(tookMs).toBeLessThan(1.1 * 2000 + 500);
+      // A send, a receive, and a few looks when the wheel and the steady clock differ.
+      expect((await commits()) - before).toBeLessThan((perSecond * tookMs) / 1000 + 20);
+    }
+  });
+
+  it("items live as long as they were given", async () => {
+    using momento = momentoClients(localCredential(server.port));
+    const caches = ["memory", "disk"];
+    for (const name of caches) {
+      await post("caches", { name, durability: name });
+      await momento.cache.set(name, "long", "v", { ttl: 60 });
+    }
+    const read = (key: string) =>
+      Promise.all(caches.map(async (cache) => (await momento.cache.get(cache, key)).value()));
+    for (const hours of [1, -2, 1]) {
+      for (const cache of caches) await momento.cache.set(cache, "short", "v", { ttl: 2 });
+      machine.setBy(hours * hourMs);
+      await pause(1200);
+      expect([await read("long"), await read("short")]).toEqual([
+        ["v", "v"],
+        ["v", "v"],
+      ]);
+      await pause(1200);
+      expect([await read("long"), await read("short")]).toEqual([
+        ["v", "v"],
+        [undefined, undefined],
+      ]);
+    }
+  });
+
+  it("streams end whose token has expired by the wall clock, within seconds, and no others", async () => {
+    await post("caches", { name: "c", durability: "memory" });
+    const stream = async (validForSeconds: number) => {
+      const grants = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
+      const { token } = await post<{ token: string }>("tokens", { grants, validForSeconds });
+      return follow(`${server.url}/v1/topics/c/t`, { authorization: `Bearer ${token}` });
+    };
+    const [short, long] = [await stream(1800), await stream(7000)];
+    machine.setBy(hourMs);
+    const startMs = performance.now();
+    while (await short.next());
+    expect(performance.now() - startMs).toBeLessThan(limits.expiryCheckMs + 2000);
+    machine.setBy(-2 * hourMs);
+    await post("topics/c/t", { text: "still here" });
+    expect(await long.nextData()).toMatchObject({ text: "still here" });
+    long.close();
+  });
+});
+
+describe("a restart after the wall clock was set back hides nothing, and brings nothing back that had expired,", () => {
+  async function prepare(): Promise<void> {
+    await post("caches", { name: "c", durability: "disk" });
+    await post("queues", { name: "q", visibilitySeconds: 1 });
+    await post("queues/q/send", { messages: [{ body: "taken" }, { body: "delayed", delaySeconds: 1 }] });
+    expect(await receive("q")).toMatchObject([{ body: "taken" }]);
+    using momento = momentoClients(localCredential(portOf(url)));
+    await momento.cache.set("c", "short", "v", { ttl: 1 });
+    await momento.cache.set("c", "long", "v", { ttl: 60 });
+    await post("topics/c/t", { text: "x", messageId: "m" });
+    await pause(2500); // upkeep frees what has expired
+  }
+
+  async function verify(): Promise<void> {
+    using momento = momentoClients(localCredential(portOf(url)));
+    expect((await momento.cache.get("c", "short")).value()).toBeUndefined();
+    expect((await momento.cache.get("c", "long")).value()).toBe("v");
+    const received = await receive("q", { waitSeconds: 1 });
+    if (received.length < 2) received.push(...(await receive("q", { waitSeconds: 2 })));
+    expect(received.map(({ body }) => body).toSorted()).toEqual(["delayed", "taken"]);
+    expect(await post("topics/c/t", { text: "x", messageId: "m" })).toMatchObject({ isRepeat: true });
+  }
+
+  it("of a server that has ended", async () => {
+    await using directory = await aDirectory();
+    const start = async (setByMs: number) => {
+      await server.close();
+      server = await aServer({ dataDir: directory.path }, { machineClocks: new SettableMachine(setByMs) });
+      url = server.url;
+    };
+    await start(0);
+    await prepare();
+    await start(-hourMs);
+    await verify();
+  });
+
+  it("of a process that was stopped for a while, which is no step, and then killed", async () => {
+    await using directory = await aDirectory();
+    const start = async (setByMs: number) => {
+      const setClock = `const now = Date.now; Date.now = () => now() + ${setByMs};`;
+      const started = await startDevProcess(["--port", "0", "--data-dir", directory.path], {
+        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --import=data:text/javascript,${encodeURIComponent(setClock)}`,
+      });
+      url = `http://127.0.0.1:${started.port}`;
+      return started;
+    };
+    const first = await start(0);
+    await prepare();
+    first.child.kill("SIGSTOP");
+    await pause(2000);
+    first.child.kill("SIGCONT");
+    await pause(2500); // two looks at the clocks
+    expect(first.output().stderr).not.toContain("wall clock");
+    await first.end("SIGKILL");
+    const second = await start(-hourMs);
+    await verify();
+    expect(second.output().stderr).toMatch(/the wall clock is 3[56]\d\d s behind/);
+    await second.end("SIGTERM");
+  });
+});
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
+}
