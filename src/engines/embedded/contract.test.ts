@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Bus, silentBus } from "../../domain/bus.ts";
 import { itemStoreContract } from "../../domain/cache/store.contract.ts";
 import type { Engine } from "../../domain/engine.ts";
+import { environmentStoreContract } from "../../domain/environments/store.contract.ts";
 import { queueStoreContract } from "../../domain/queues/store.contract.ts";
 import { type EngineSubject, recordStoreContract, type SubjectOptions } from "../../domain/records/store.contract.ts";
 import { topicStoreContract } from "../../domain/topics/store.contract.ts";
@@ -73,6 +74,7 @@ async function open(options: SubjectOptions = {}): Promise<EngineSubject> {
 }
 
 recordStoreContract("the embedded engine", open);
+environmentStoreContract("the embedded engine", open);
 queueStoreContract("the embedded engine", open);
 for (const durability of ["disk", "memory"] as const) {
   topicStoreContract(`the embedded engine (${durability})`, durability, open);

@@ -5,6 +5,7 @@ import { type Bus, silentBus } from "../../domain/bus.ts";
 import type { Engine } from "../../domain/engine.ts";
 import { limits } from "../../domain/limits.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
+import { createEnvironmentStore } from "./environments.ts";
 import { createDiskItems } from "./items.ts";
 import { MemoryItems } from "./memory-items.ts";
 import { MemoryTopics } from "./memory-topics.ts";
@@ -20,6 +21,8 @@ export interface EmbeddedEngineOptions {
   /** Made with mode 0700 when missing. */
   readonly dataDir: string;
   readonly wallMs: () => number;
+  /** What stored deadlines and ages are compared with. Default: `wallMs`. */
+  readonly steadyMs?: () => number;
   /** Of `disk` topics; default `limits.history`. */
   readonly history?: HistoryBounds;
   /** Of `memory` topics; default `limits.memoryHistory`. */
@@ -55,6 +58,8 @@ export interface EmbeddedStats {
 
 /** The engine, and what only this one has. */
 export interface EmbeddedEngine extends Engine {
+  /** The steady time of the last commits before this start; 0: none is known. */
+  readonly lastSteadyMs: number;
   stats(): EmbeddedStats;
   /** Another handle over the same state, as a second node would have it. Closing it does nothing. */
   secondHandle(bus: Bus): Engine;
@@ -70,6 +75,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
   const storage = await Storage.open({
     dataDir: options.dataDir,
     wallMs: options.wallMs,
+    steadyMs: options.steadyMs ?? options.wallMs,
     history: options.history ?? limits.history,
     itemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes ?? limits.itemsEnvironmentMaxBytes,
     queuesEnvironmentMaxBytes,
@@ -79,12 +85,11 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
   const records = createRecords(storage);
   const diskItems = createDiskItems(storage, records, limits.itemCacheMaxBytes);
   const memoryItems = new MemoryItems(options.memoryItemsEnvironmentMaxBytes ?? limits.memoryItemsEnvironmentMaxBytes);
+  const memoryTopics = new MemoryTopics(options.memoryHistory ?? limits.memoryHistory, storage.startId);
   const shared = {
     records,
-    topics: {
-      disk: createDiskTopics(storage, records),
-      memory: new MemoryTopics(options.memoryHistory ?? limits.memoryHistory, storage.startId),
-    },
+    environments: createEnvironmentStore(storage, records, { topics: memoryTopics, items: memoryItems }),
+    topics: { disk: createDiskTopics(storage, records), memory: memoryTopics },
     items: { disk: diskItems, memory: memoryItems },
     queues: createDiskQueues(storage, records, queuesEnvironmentMaxBytes),
     health: () => storage.health.current,
@@ -98,6 +103,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
     secondHandle: (bus) => ({ ...shared, bus, isSingleNode: false, close: async () => {} }),
     limitFileBytes: (maxFileBytes) => storage.limitFileBytes(maxFileBytes),
     storage,
+    lastSteadyMs: storage.lastSteadyMs,
     stats: () => ({
       commits: storage.writes.commits,
       operations: storage.writes.operations,

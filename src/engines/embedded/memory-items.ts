@@ -76,10 +76,13 @@ export class MemoryItems implements ItemStore {
   }
 
   async forget({ cacheId }: CacheKey): Promise<void> {
-    this.#forgotten.add(cacheId);
-    const items = this.#caches.get(cacheId);
-    if (items !== undefined) this.#toFree.push(items);
-    this.#caches.delete(cacheId);
+    this.#forgetCache(cacheId);
+  }
+
+  /** Forgets these caches of it, and what it uses. */
+  forgetEnvironment(environment: string, cacheIds: readonly number[]): void {
+    for (const cacheId of cacheIds) this.#forgetCache(cacheId);
+    this.#environments.delete(environment);
   }
 
   async sweep(nowMs: number): Promise<boolean> {
@@ -100,6 +103,13 @@ export class MemoryItems implements ItemStore {
       this.#toFree.pop();
     }
     return false;
+  }
+
+  #forgetCache(cacheId: number): void {
+    this.#forgotten.add(cacheId);
+    const items = this.#caches.get(cacheId);
+    if (items !== undefined) this.#toFree.push(items);
+    this.#caches.delete(cacheId);
   }
 
   #keep(items: Map<string, KeptItem>, kept: KeptItem): void {

@@ -83,9 +83,13 @@ export class MemoryTopics implements TopicStore {
   }
 
   async forget({ cacheId }: TopicKey["cache"]): Promise<void> {
-    this.#forgotten.add(cacheId);
-    for (const topic of this.#caches.get(cacheId)?.values() ?? []) this.#toFree.push(topic);
-    this.#caches.delete(cacheId);
+    this.#forgetCache(cacheId);
+  }
+
+  /** Forgets these caches of it, and what it uses. */
+  forgetEnvironment(environment: string, cacheIds: readonly number[]): void {
+    for (const cacheId of cacheIds) this.#forgetCache(cacheId);
+    this.#environments.delete(environment);
   }
 
   async trim(nowMs: number): Promise<boolean> {
@@ -106,6 +110,12 @@ export class MemoryTopics implements TopicStore {
       left--;
     }
     return left === 0;
+  }
+
+  #forgetCache(cacheId: number): void {
+    this.#forgotten.add(cacheId);
+    for (const topic of this.#caches.get(cacheId)?.values() ?? []) this.#toFree.push(topic);
+    this.#caches.delete(cacheId);
   }
 
   #appendOne({ key, value, attributes, tokenId, publishedAtMs, messageId }: NewItem): AppendResult {

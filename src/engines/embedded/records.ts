@@ -10,6 +10,10 @@ export interface EmbeddedRecords extends RecordStore {
   isLive(id: number, part: StoredPart): boolean;
   /** Remembers a committed `forget`. */
   forgotten(id: number, part: StoredPart): void;
+  /** Those that have a record of any kind. */
+  environments(): readonly string[];
+  /** Takes over that the records of an environment were removed, its own only if `isDone`. Answers the ids of its caches. */
+  forgetEnvironment(environment: string, isDone: boolean): readonly number[];
 }
 
 /** Records are few, so all of them lie in memory as last committed; changes go through the storage thread. */
@@ -29,6 +33,16 @@ export function createRecords(storage: Storage): EmbeddedRecords {
 
   function forgotten(id: number, part: StoredPart): void {
     liveParts.get(id)?.delete(part);
+  }
+
+  function forgetEnvironment(environment: string, isDone: boolean): readonly number[] {
+    const cacheIds: number[] = [];
+    for (const [path, record] of byPath) {
+      if (record.environment !== environment || (record.kind === "environment" && !isDone)) continue;
+      if (record.kind === "cache") cacheIds.push(record.id);
+      keep(path, undefined);
+    }
+    return cacheIds;
   }
 
   function submit<T>(
@@ -56,6 +70,8 @@ export function createRecords(storage: Storage): EmbeddedRecords {
   return {
     isLive: (id, part) => liveParts.get(id)?.has(part) === true,
     forgotten,
+    environments: () => [...new Set([...byPath.values()].map(({ environment }) => environment))],
+    forgetEnvironment,
     create(key, document) {
       const text = JSON.stringify(document);
       return submit(

@@ -14,6 +14,8 @@ export interface ItemWriter {
   delete(op: FieldReader): void;
   /** One bounded step; answers whether there is more to do. */
   sweep(nowMs: number): boolean;
+  /** One bounded step over forgotten caches alone; answers whether there is more to do. */
+  freeForgotten(): boolean;
   /** After a rollback: what memory says never happened. */
   reset(): void;
 }
@@ -52,6 +54,16 @@ export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, enviro
     }
   }
 
+  function freeForgotten(): boolean {
+    findOrphans();
+    const [cacheId] = ledger.toSweep.items;
+    if (cacheId === undefined) return orphanCursor !== undefined;
+    const rows = ofCache.all(cacheId, sweepRows);
+    free(rows);
+    if (rows.length < sweepRows) ledger.swept(cacheId, "items");
+    return true;
+  }
+
   return {
     set(op, answer) {
       const [environment, cacheId] = [op.text(), op.number()];
@@ -82,17 +94,11 @@ export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, enviro
       if (old !== undefined) free([old]);
     },
     sweep(nowMs) {
-      findOrphans();
       const old = expired.all(nowMs, sweepRows);
       free(old);
-      if (old.length === sweepRows) return true;
-      const [cacheId] = ledger.toSweep.items;
-      if (cacheId === undefined) return orphanCursor !== undefined;
-      const rows = ofCache.all(cacheId, sweepRows);
-      free(rows);
-      if (rows.length < sweepRows) ledger.swept(cacheId, "items");
-      return true;
+      return old.length === sweepRows || freeForgotten();
     },
+    freeForgotten,
     reset() {
       orphanCursor = -1;
     },

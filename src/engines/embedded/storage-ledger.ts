@@ -20,8 +20,11 @@ export type StoredPart = (typeof partsOf)[keyof typeof partsOf][number];
 
 const allParts: readonly StoredPart[] = [...partsOf.cache, ...partsOf.queue];
 
-/** Environments a file can ever hold: the upper 19 bits of `topic_items.row`. */
+/** Environments a file can hold at a time: the upper 19 bits of `topic_items.row`. */
 const maxEnvironments = 2 ** 19;
+
+/** Environments that were forgotten and are remembered, up to 100 bytes each: more than can go while a call is under way. */
+const maxClosed = 10_000;
 
 /**
  * What the storage thread knows by heart about the file: the next record id, which caches and queues live, what each environment uses.
@@ -41,6 +44,7 @@ export class StorageLedger {
   readonly #environments = new Map<string, EnvironmentUsage>();
   readonly #environmentsById = new Map<number, EnvironmentUsage>();
   readonly #dirty = new Set<EnvironmentUsage>();
+  readonly #closed = new Set<string>();
   readonly #update: StatementSync;
   #storedNextId = 0;
 
@@ -89,6 +93,7 @@ export class StorageLedger {
   }
 
   forget(id: number, part: StoredPart): void {
+    if (!this.#live.has(id)) return; // with its record went all that lies under it
     this.db.prepare("INSERT OR IGNORE INTO forgotten (id, part) VALUES (?, ?)").run(id, part);
     this.#forgotten[part].add(id);
     this.toSweep[part].add(id);
@@ -125,6 +130,32 @@ export class StorageLedger {
       .map((row) => Number(row.id));
   }
 
+  /** Nothing may be added to it until it is opened: calls that began before it was forgotten may still come. */
+  closeEnvironment(name: string): void {
+    this.#closed.add(name);
+    if (this.#closed.size <= maxClosed) return;
+    const [oldest] = this.#closed;
+    if (oldest !== undefined) this.#closed.delete(oldest);
+  }
+
+  openEnvironment(name: string): void {
+    this.#closed.delete(name);
+  }
+
+  isClosed(environment: string): boolean {
+    return this.#closed.has(environment);
+  }
+
+  /** After its last row is gone. */
+  dropEnvironment(name: string): void {
+    this.db.prepare("DELETE FROM environments WHERE name = ?").run(name);
+    const usage = this.#environments.get(name);
+    if (usage === undefined) return;
+    this.#environments.delete(name);
+    this.#environmentsById.delete(usage.id);
+    this.#dirty.delete(usage);
+  }
+
   touch(environment: EnvironmentUsage): void {
     this.#dirty.add(environment);
   }
@@ -139,13 +170,22 @@ export class StorageLedger {
   }
 
   #createEnvironment(name: string): EnvironmentUsage {
-    const { lastInsertRowid } = this.db
-      .prepare("INSERT INTO environments (name, topic_bytes, item_bytes) VALUES (?, 0, 0)")
-      .run(name);
-    if (Number(lastInsertRowid) >= maxEnvironments) {
-      throw new TodokuError("limit_exceeded", `the data file holds ${maxEnvironments} environments`);
-    }
-    return this.#loadEnvironment({ id: lastInsertRowid, name, topic_bytes: 0, item_bytes: 0, queue_bytes: 0 });
+    const id = this.#freeEnvironmentId();
+    this.db.prepare("INSERT INTO environments (id, name, topic_bytes, item_bytes) VALUES (?, ?, 0, 0)").run(id, name);
+    return this.#loadEnvironment({ id, name, topic_bytes: 0, item_bytes: 0, queue_bytes: 0 });
+  }
+
+  // The numbers of environments that are gone are used again once the last one was given.
+  #freeEnvironmentId(): number {
+    const next = Number(this.db.prepare("SELECT coalesce(max(id), 0) + 1 AS n FROM environments").get()?.n);
+    if (next < maxEnvironments) return next;
+    const gap = this.db
+      .prepare(
+        "SELECT id + 1 AS n FROM (SELECT 0 AS id UNION ALL SELECT id FROM environments) AS one WHERE NOT EXISTS (SELECT 1 FROM environments WHERE id = one.id + 1) ORDER BY id LIMIT 1",
+      )
+      .get();
+    if (Number(gap?.n) < maxEnvironments) return Number(gap?.n);
+    throw new TodokuError("limit_exceeded", `the data file holds ${maxEnvironments} environments`);
   }
 
   #loadEnvironment(row: Record<string, unknown>): EnvironmentUsage {

@@ -16,6 +16,8 @@ export interface QueueTrimmer {
   trim(op: FieldReader, answer: FieldWriter): void;
   /** One bounded step over what needs no rule: forgotten queues, old message ids. Answers whether there is more to do. */
   sweep(nowMs: number): boolean;
+  /** One bounded step over forgotten queues alone; answers whether there is more to do. */
+  freeForgotten(): boolean;
   /** After a rollback. */
   reset(): void;
 }
@@ -142,6 +144,10 @@ export function createQueueTrimmer(
       findOrphans();
       const hasMoreIds = dropOldIds.run(nowMs - limits.messageIdWindowMs, trimRows).changes === trimRows;
       return sweepForgotten() || hasMoreIds;
+    },
+    freeForgotten() {
+      findOrphans();
+      return sweepForgotten();
     },
     reset() {
       orphanCursor = -1;

@@ -10,7 +10,7 @@ import { createQueueRows, type NewRow } from "./storage-queue-rows.ts";
 import { createQueueTrimmer, type QueueTrimmer } from "./storage-queue-trim.ts";
 
 /** Applies operations on queues in the storage thread: all that is decided about a message is decided here, in the batch's transaction. */
-export interface QueueWriter extends ReceiptOperations, Pick<QueueTrimmer, "trim" | "sweep"> {
+export interface QueueWriter extends ReceiptOperations, Pick<QueueTrimmer, "trim" | "sweep" | "freeForgotten"> {
   /** Per message a {@link SendOutcome}. */
   send(op: FieldReader, answer: FieldWriter): void;
   receive(op: FieldReader, answer: FieldWriter): void;
@@ -59,6 +59,7 @@ export function createQueueWriter(db: DatabaseSync, ledger: StorageLedger, envir
     move: createMover(db, ledger, heads, rows),
     trim: trimmer.trim,
     sweep: trimmer.sweep,
+    freeForgotten: trimmer.freeForgotten,
     flush() {
       receiver.endBatch();
       heads.flush();

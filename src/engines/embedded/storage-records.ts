@@ -31,6 +31,10 @@ export function createRecordWriter(db: DatabaseSync, ledger: StorageLedger): Rec
     create(op, answer) {
       const [kind, environment, name, document] = [op.text(), op.text(), op.text(), op.text()];
       if (select.get(kind, environment, name)) return fail(answer, "already_exists", `${kind} ${name} already exists`);
+      if (kind === "environment") ledger.openEnvironment(environment);
+      else if (ledger.isClosed(environment)) {
+        return fail(answer, "not_found", `environment "${environment}" does not exist`);
+      }
       const id = ledger.nextId++;
       insert.run(kind, environment, name, id, document);
       ledger.addRecord(kind, id);

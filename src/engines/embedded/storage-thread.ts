@@ -5,10 +5,12 @@ import type { HistoryBounds } from "../../domain/topics/store.ts";
 import { type DatabaseOptions, openForWriting } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
+import { createEnvironmentForgetter } from "./storage-environments.ts";
 import { createItemWriter, type ItemWriter } from "./storage-items.ts";
 import { StorageLedger, type StoredPart } from "./storage-ledger.ts";
 import { createQueueWriter, type QueueWriter } from "./storage-queues.ts";
 import { createRecordWriter } from "./storage-records.ts";
+import { SteadyMark } from "./storage-steady.ts";
 import { createTopicWriter } from "./storage-topics.ts";
 import { StorageTransactions } from "./storage-transactions.ts";
 
@@ -19,12 +21,12 @@ export interface StorageThreadData extends DatabaseOptions {
   readonly queuesEnvironmentMaxBytes: number;
 }
 
-/** What the main thread sends. `probe`: is there room again, once what is too old is gone? */
+/** What the main thread sends; `nowMs` is of the steady clock. `probe`: is there room again, once what is too old is gone? */
 export type StorageRequest =
-  | { readonly kind: "batch"; readonly batch: Packed }
+  | { readonly kind: "batch"; readonly batch: Packed; readonly nowMs: number }
   | { readonly kind: "probe"; readonly nowMs: number }
   | { readonly kind: "limit"; readonly maxFileBytes: number }
-  | { readonly kind: "close" };
+  | { readonly kind: "close"; readonly nowMs: number };
 
 /** A record as it lies in the file. */
 export interface RecordRow {
@@ -44,6 +46,7 @@ export type StorageAnswer =
       readonly forgotten: readonly { readonly id: number; readonly part: StoredPart }[];
       readonly pageFloor: number;
       readonly startId: number;
+      readonly lastSteadyMs: number;
     }
   | { readonly kind: "committed"; readonly answer: Packed; readonly commitMs: number }
   | { readonly kind: "failed"; readonly failure: StorageFailure }
@@ -73,11 +76,18 @@ function start(): ((request: StorageRequest) => void) | undefined {
 function openStorage(): (request: StorageRequest) => void {
   const db = openForWriting(data);
   const ledger = new StorageLedger(db);
+  const mark = new SteadyMark(db);
+  let nowMs = data.nowMs;
   const topics = createTopicWriter(db, ledger, data.history);
   const items = createItemWriter(db, ledger, data.itemsEnvironmentMaxBytes);
   const queues = createQueueWriter(db, ledger, data.queuesEnvironmentMaxBytes);
   const operations: Operations = {
     ...recordOperations(db, ledger),
+    "environments.forget": createEnvironmentForgetter(db, ledger, {
+      topics: topics.freeForgotten,
+      items: items.freeForgotten,
+      messages: queues.freeForgotten,
+    }),
     ...itemOperations(items, ledger),
     ...queueOperations(queues, ledger),
     "topics.append": topics.append,
@@ -90,12 +100,14 @@ function openStorage(): (request: StorageRequest) => void {
       topics.flush();
       queues.flush();
       ledger.flush();
+      mark.note(nowMs);
     },
     reset() {
       topics.reset();
       items.reset();
       queues.reset();
       ledger.reload();
+      mark.reset();
     },
   });
   const makeRoom = (nowMs: number) => {
@@ -109,13 +121,15 @@ function openStorage(): (request: StorageRequest) => void {
     forgotten: db.prepare("SELECT * FROM forgotten").all() as never,
     pageFloor: ledger.pageFloor,
     startId: ledger.startId,
+    lastSteadyMs: mark.storedMs,
   });
   return (request) => {
+    if (request.kind !== "limit") nowMs = request.nowMs;
     if (request.kind === "batch") runBatch(transactions, operations, request.batch);
     else if (request.kind === "probe")
       send({ kind: "probed", failure: transactions.probe(() => makeRoom(request.nowMs)) });
     else if (request.kind === "limit") transactions.limitFileBytes(request.maxFileBytes);
-    else close(transactions);
+    else close(transactions, () => mark.write(nowMs));
   };
 }
 
@@ -173,7 +187,8 @@ function runBatch(transactions: StorageTransactions, operations: Operations, bat
   transactions.checkpoint("PASSIVE");
 }
 
-function close(transactions: StorageTransactions): void {
+function close(transactions: StorageTransactions, lastWork: () => void): void {
+  transactions.run(lastWork);
   transactions.close();
   send({ kind: "closed" });
   port?.close();

@@ -11,6 +11,8 @@ export interface TopicWriter {
   /** Per item of the operation: its topic's page, the sequence (negative: a known messageId), or page 0 for `not_found`. */
   append(op: FieldReader, answer: FieldWriter): void;
   trim(nowMs: number): boolean;
+  /** One bounded step over forgotten caches alone; answers whether there is more to do. */
+  freeForgotten(): boolean;
   /** Writes the heads that moved; called inside the batch's transaction. */
   flush(): void;
   /** After a rollback: what memory says never happened. */
@@ -85,6 +87,7 @@ export function createTopicWriter(db: DatabaseSync, ledger: StorageLedger, histo
       }
     },
     trim: (nowMs) => trimmer.trim(nowMs),
+    freeForgotten: () => trimmer.freeForgotten(),
     flush() {
       for (const head of heads.moved()) trimmer.trimTopic(head);
       heads.flush();

@@ -21,6 +21,8 @@ export interface TopicTrimmer {
   trimTopic(head: TopicHead): void;
   /** One bounded step over everything else; answers whether there is more to do. */
   trim(nowMs: number): boolean;
+  /** One bounded step over forgotten caches alone; answers whether there is more to do. */
+  freeForgotten(): boolean;
   /** After a rollback. */
   reset(): void;
 }
@@ -42,6 +44,9 @@ export function createTopicTrimmer(
   const dropOfEnvironment = db.prepare("DELETE FROM topic_items WHERE row >= (?1 << 44) AND row <= ((?1 << 44) | ?2)");
   const dropIds = db.prepare(
     "DELETE FROM message_ids WHERE (topic_id, message_id) IN (SELECT topic_id, message_id FROM message_ids WHERE at_ms <= ? ORDER BY at_ms LIMIT ? + 0)",
+  );
+  const dropIdsOf = db.prepare(
+    "DELETE FROM message_ids WHERE (topic_id, message_id) IN (SELECT topic_id, message_id FROM message_ids WHERE topic_id = ? LIMIT ? + 0)",
   );
   const topicOfCache = db.prepare("SELECT id FROM topics WHERE cache_id = ? LIMIT 1");
   const dropTopic = db.prepare("DELETE FROM topics WHERE id = ?");
@@ -78,8 +83,9 @@ export function createTopicTrimmer(
 
   // Stops at the first item that may stay: what a topic keeps has no holes.
   function trimEnvironment(id: number, nowMs: number): boolean {
-    const usage = ledger.environmentById(id);
     const rows = oldestOfEnvironment.all(id, trimRows);
+    if (rows.length === 0) return false; // it may have been dropped since this pass began
+    const usage = ledger.environmentById(id);
     const perTopic = new Map<number, { items: number; bytes: number }>();
     let [over, dropped, lastN] = [usage.topicBytes - history.environmentMaxBytes, 0, -1];
     for (const row of rows) {
@@ -123,6 +129,7 @@ export function createTopicTrimmer(
         return true;
       }
       left -= dropOldest(head, () => false, left);
+      if (left > 0) left -= Number(dropIdsOf.run(head.id, left).changes);
       if (left <= 0) break;
       dropTopic.run(head.id);
       heads.drop(head);
@@ -157,6 +164,10 @@ export function createTopicTrimmer(
       const hasMoreIds = dropIds.run(nowMs - limits.messageIdWindowMs, trimRows).changes === trimRows;
       const hasMoreForgotten = sweepForgotten();
       return giveBack() || hasMoreItems || hasMoreIds || hasMoreForgotten;
+    },
+    freeForgotten() {
+      findOrphans();
+      return sweepForgotten();
     },
     reset() {
       orphanCursor = -1;

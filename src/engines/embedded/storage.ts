@@ -14,6 +14,7 @@ import { WriteQueue } from "./write-queue.ts";
 export interface StorageOptions {
   readonly dataDir: string;
   readonly wallMs: () => number;
+  readonly steadyMs: () => number;
   readonly history: HistoryBounds;
   readonly itemsEnvironmentMaxBytes: number;
   readonly queuesEnvironmentMaxBytes: number;
@@ -37,6 +38,8 @@ export class Storage {
   readonly pageFloor: number;
   /** Greater than every id that was given before this start. */
   readonly startId: number;
+  /** The steady time of the last commits before this start; 0: none is known. */
+  readonly lastSteadyMs: number;
   /** @internal Tests end it to see what a dead thread does. */
   readonly writer: Worker;
   /** @internal The same. */
@@ -60,7 +63,8 @@ export class Storage {
     this.pageFloor = opened.pageFloor;
     this.openedForgotten = opened.forgotten;
     this.startId = opened.startId;
-    this.writes = new WriteQueue((batch) => this.#send({ kind: "batch", batch }, [batch.bytes]));
+    this.lastSteadyMs = opened.lastSteadyMs;
+    this.writes = new WriteQueue((batch) => this.#send({ kind: "batch", batch, nowMs: options.steadyMs() }, [batch.bytes]));
     this.reads = new ReadQueue(threads.reader, (failure) => {
       if (failure.status === "failed") this.#fail(failure.message);
     });
@@ -126,7 +130,7 @@ export class Storage {
     clearInterval(this.#probeTimer);
     this.reads.refuse(closed);
     await endThread(this.reader, () => this.reader.postMessage("close"));
-    await endThread(this.writer, () => this.#send({ kind: "close" }));
+    await endThread(this.writer, () => this.#send({ kind: "close", nowMs: this.#options.steadyMs() }));
     this.#unlock();
   }
 
@@ -167,7 +171,7 @@ export class Storage {
     this.#options.log(`storage refuses writes: ${reason}`);
     this.health.change("refusing", reason);
     this.#probeTimer ??= setInterval(
-      () => this.#send({ kind: "probe", nowMs: this.#options.wallMs() }),
+      () => this.#send({ kind: "probe", nowMs: this.#options.steadyMs() }),
       probeEveryMs,
     ).unref();
   }
