@@ -1,13 +1,16 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { BoundedMap } from "../../lib/bounded-map.ts";
 import { TodokuError } from "../errors.ts";
+import type { Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import { isApiKey } from "./api-key.ts";
 import { unwrapCredential } from "./credential.ts";
+import { type Inspection, inspectionOfKey, inspectionOfPrincipal } from "./inspection.ts";
 import type { Keys } from "./keys.ts";
 import { checkOpenAccess, openPrincipal } from "./open-access.ts";
-import type { Caller, Principal } from "./principal.ts";
+import { type Caller, expiredError, type Principal } from "./principal.ts";
 import type { Tokens } from "./tokens.ts";
+import type { KnownEnvironments } from "./withdrawal.ts";
 
 /** How the server lets people in besides keys and tokens. */
 export interface AccessOptions {
@@ -22,59 +25,128 @@ export interface AccessOptions {
 /** Turns credentials into principals. Verified ones are remembered, bounded, and never past their expiry or withdrawal. */
 export interface Auth {
   /**
-   * At once for known credentials, else a promise: the hot path awaits nothing.
-   * @throws TodokuError `unauthenticated`.
+   * At once for known credentials, else a promise: the hot path awaits nothing. Counts one call of the caller.
+   * @throws TodokuError `unauthenticated`; `limit_exceeded`: too many calls, or too many credentials that were refused.
    */
   authenticate(credential: string, caller: Caller): Principal | Promise<Principal>;
+  /** For a call that goes on after a wait: is the principal still welcome? Counts nothing. @throws TodokuError `unauthenticated`. */
+  recheck(principal: Principal): void;
+  /**
+   * What a genuine credential may do, though it may have ended. With `caller` it is counted when it is refused: for callers who are not known.
+   * @throws TodokuError `unauthenticated`: forged, deleted, or none at all; `limit_exceeded`.
+   */
+  inspect(credential: string, caller?: Caller): Promise<Inspection>;
 }
 
-export function createAuth(
-  { keys, tokens }: { readonly keys: Pick<Keys, "verify">; readonly tokens: Pick<Tokens, "verify"> },
-  access: AccessOptions,
-  wallMs: () => number,
-): Auth {
+/** What credentials are checked with. */
+export interface AuthParts {
+  readonly keys: Pick<Keys, "verify" | "inspect">;
+  readonly tokens: Pick<Tokens, "verify" | "inspect">;
+  readonly rates: Rates;
+  /** Without it every environment is taken to be there. */
+  readonly environments?: Pick<KnownEnvironments, "known"> | undefined;
+  readonly access: AccessOptions;
+  /** The clock that expiry is compared with. */
+  readonly wallMs: () => number;
+}
+
+export function createAuth({ keys, tokens, rates, environments, access, wallMs }: AuthParts): Auth {
   const verified = new BoundedMap<string, Principal>(limits.verifiedCredentials);
   const devKeyHash = access.devKey === undefined ? undefined : sha256(access.devKey);
+  const devPrincipal: Principal = { ...openPrincipal, kind: "key" };
 
-  /** `inner` is what `unwrapCredential` gives: the same token in another wrapping is no second entry. */
-  async function verify(inner: string): Promise<Principal> {
-    if (inner.length > limits.credentialMaxBytes) {
-      throw new TodokuError("unauthenticated", `the credential is longer than ${limits.credentialMaxBytes} bytes`);
+  function checkLength(inner: string): void {
+    if (inner.length <= limits.credentialMaxBytes) return;
+    throw new TodokuError("unauthenticated", `the credential is longer than ${limits.credentialMaxBytes} bytes`);
+  }
+
+  /** Runs what looks at a credential that is not remembered: who tries many that are refused is not let on. */
+  async function counted<T>(caller: Caller, look: () => T | Promise<T>): Promise<T> {
+    rates.admitUnknown(caller);
+    try {
+      return await look();
+    } catch (error) {
+      if (error instanceof TodokuError && error.code === "unauthenticated") rates.refused(caller);
+      throw error;
     }
-    const principal = await identify(inner);
+  }
+
+  /** `inner` is what `unwrapCredential` gives: the same key or token in another form is no second entry. */
+  async function verify(inner: string, caller: Caller): Promise<Principal> {
+    const principal = await counted(caller, () => {
+      checkLength(inner);
+      if (!isDevKey(inner)) return isApiKey(inner) ? keys.verify(inner) : tokens.verify(inner);
+      checkIsHere(devPrincipal);
+      return devPrincipal;
+    });
     verified.set(inner, principal);
+    rates.admit(principal, caller);
     return principal;
   }
 
-  function identify(inner: string): Principal | Promise<Principal> {
-    if (devKeyHash !== undefined && timingSafeEqual(sha256(inner), devKeyHash))
-      return { ...openPrincipal, kind: "key" };
-    return isApiKey(inner) ? keys.verify(inner) : tokens.verify(inner);
+  function isDevKey(inner: string): boolean {
+    return devKeyHash !== undefined && timingSafeEqual(sha256(inner), devKeyHash);
   }
 
-  /** Undefined when it is not known yet, or has to be looked up again. @throws TodokuError `unauthenticated`: it has expired. */
-  function recall(inner: string): Principal | undefined {
+  /** Undefined when it is not known yet, or has to be looked up again. @throws TodokuError as `authenticate`. */
+  function recall(inner: string, caller: Caller): Principal | undefined {
     const known = verified.get(inner);
-    if (known?.withdrawal?.isDone) {
+    if (!known) return undefined;
+    if (known.withdrawal?.isDone) {
       verified.delete(inner);
       return undefined;
     }
-    if (known?.expiresAtMs === undefined || known.expiresAtMs > wallMs()) return known;
-    verified.delete(inner);
-    throw new TodokuError("unauthenticated", "this token has expired");
+    if (hasExpired(known)) {
+      verified.delete(inner);
+      throw expiredError(known);
+    }
+    if (!known.withdrawal) checkIsHere(known);
+    rates.admit(known, caller);
+    return known;
+  }
+
+  const hasExpired = ({ expiresAtMs }: Principal) => expiresAtMs !== undefined && expiresAtMs <= wallMs();
+
+  function authenticateOpen(caller: Caller): Principal {
+    if (!access.isOpen) throw new TodokuError("unauthenticated", "a credential is needed: an API key or a token");
+    checkOpenAccess(caller, access.devOrigins);
+    checkIsHere(openPrincipal);
+    rates.admit(openPrincipal, caller);
+    return openPrincipal;
+  }
+
+  /** For principals without a withdrawal. */
+  function checkIsHere({ environment }: Principal): void {
+    if (!environments || environments.known(environment)) return;
+    throw new TodokuError("unauthenticated", `the environment "${environment}" of this credential is not here`);
   }
 
   return {
     authenticate(credential, caller) {
-      if (credential === "") {
-        if (!access.isOpen) throw new TodokuError("unauthenticated", "a credential is needed: an API key or a token");
-        checkOpenAccess(caller, access.devOrigins);
-        return openPrincipal;
-      }
-      const known = recall(credential);
+      if (credential === "") return authenticateOpen(caller);
+      const known = recall(credential, caller);
       if (known) return known;
       const inner = unwrapCredential(credential);
-      return (inner === credential ? undefined : recall(inner)) ?? verify(inner);
+      return (inner === credential ? undefined : recall(inner, caller)) ?? verify(inner, caller);
+    },
+
+    recheck(principal) {
+      if (principal.withdrawal?.error) throw principal.withdrawal.error;
+      if (hasExpired(principal)) throw expiredError(principal);
+      if (!principal.withdrawal) checkIsHere(principal);
+    },
+
+    async inspect(credential, caller) {
+      const inner = unwrapCredential(credential);
+      const look = async () => {
+        checkLength(inner);
+        if (inner === "" && access.isOpen) return inspectionOfPrincipal(openPrincipal, undefined, wallMs());
+        if (isDevKey(inner)) return inspectionOfPrincipal(devPrincipal, undefined, wallMs());
+        if (isApiKey(inner)) return inspectionOfKey(await keys.inspect(inner), wallMs());
+        const { principal, verdict } = await tokens.inspect(inner);
+        return inspectionOfPrincipal(principal, verdict, wallMs());
+      };
+      return caller ? counted(caller, look) : look();
     },
   };
 }

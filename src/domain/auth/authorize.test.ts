@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { limits } from "../limits.ts";
 import { type Action, authorize, isAllowed } from "./authorize.ts";
 import { covers } from "./coverage.ts";
 import type { Grant, TokenGrant } from "./grants.ts";
@@ -159,6 +160,22 @@ describe("authorize", () => {
     expect(() => authorize(own, "item.write", "c", Uint8Array.of(0xff, 0x00))).toThrow(
       'may not do item.write on cache "c"',
     );
+  });
+});
+
+describe("remembered decisions", () => {
+  it("are each principal's own, and right also when there are more than are remembered", () => {
+    const onlyT: Grant = { resource: "topic", role: "publish", cache: { all: true }, topic: { name: "t1" } };
+    const [some, none] = [principal([onlyT]), principal([])];
+    const ask = () =>
+      [some, none].map((one) => ["t1", "t2"].map((topic) => isAllowed(one, "topic.publish", "c", topic)));
+    const right = [
+      [true, false],
+      [false, false],
+    ];
+    expect([ask(), ask()]).toEqual([right, right]);
+    for (let n = 0; n <= limits.decisions; n++) isAllowed(none, "topic.publish", "c", `x${n}`);
+    expect([ask(), ask()]).toEqual([right, right]);
   });
 });
 

@@ -46,10 +46,19 @@ export type Action =
   | "environment.update"
   | "environment.delete";
 
-// One bounded map per principal: a decision never outlives the credential it was made for. Bounded in bytes too: names are
-// checked elsewhere, and what is too long for a name (or is a long key) must not stay here, least of all when it is denied.
-const questionMaxLength = 1024;
-const decisions = new WeakMap<Principal, BoundedMap<string, boolean>>();
+// Of all principals together, each with a number that no other ever has: a decision never outlives the principal it was made for.
+// Bounded in bytes too: two names and an action fit; what is longer (a long key, or what is too long for a name) is decided each time.
+const questionMaxLength = 560;
+const decisions = new BoundedMap<string, boolean>(limits.decisions);
+const numbers = new WeakMap<Principal, number>();
+let lastNumber = 0;
+
+function numberOf(principal: Principal): number {
+  const known = numbers.get(principal);
+  if (known !== undefined) return known;
+  numbers.set(principal, ++lastNumber);
+  return lastNumber;
+}
 
 /**
  * The one place where every protocol's permissions are decided; deny by default.
@@ -84,16 +93,11 @@ export function isAllowed(
     return decide(principal, action, cache, resource);
   const name = typeof resource === "string" ? resource : Buffer.from(resource).toString("latin1");
   // With its length the cache's name ends where it ends: both names may hold any character.
-  const question = `${action} ${cache.length} ${cache}${name}`;
-  let known = decisions.get(principal);
-  if (!known) {
-    known = new BoundedMap(limits.decisionsPerPrincipal);
-    decisions.set(principal, known);
-  }
-  let answer = known.get(question);
+  const question = `${numberOf(principal)} ${action} ${cache.length} ${cache}${name}`;
+  let answer = decisions.get(question);
   if (answer === undefined) {
     answer = decide(principal, action, cache, resource);
-    known.set(question, answer);
+    decisions.set(question, answer);
   }
   return answer;
 }

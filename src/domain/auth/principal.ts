@@ -1,3 +1,4 @@
+import { TodokuError } from "../errors.ts";
 import type { Grant } from "./grants.ts";
 import type { Withdrawal } from "./withdrawal.ts";
 
@@ -28,14 +29,23 @@ export interface Principal {
   readonly withdrawal?: Withdrawal;
 }
 
+/** What a caller is told whose credential has expired. */
+export function expiredError({ kind }: Principal): TodokuError {
+  return new TodokuError("unauthenticated", `this ${kind === "key" ? "API key" : "token"} has expired`);
+}
+
 /** What the transport knows of a caller: enough to decide whether the empty credential of dev mode may be used. */
 export interface Caller {
+  /** Of the client: the other end of the socket, or whom proxies that are trusted speak for. IPv4 is always in its own form. "": it has gone. */
+  readonly address: string;
+  /** Stands for the call itself, for its line in the log. */
+  readonly call?: object;
   /** The other end of the socket is this machine. */
   readonly isLoopbackPeer: boolean;
   /** `Host` or `:authority`. */
   readonly host: string | undefined;
   readonly origin: string | undefined;
-  /** `X-Forwarded-For`, which a proxy on this machine adds when it speaks for somebody else. */
+  /** What `X-Forwarded-For`, `X-Real-IP` and `Forwarded` say, by commas: a proxy on this machine adds one when it speaks for somebody else. */
   readonly forwardedFor?: string | undefined;
   /** `Sec-Fetch-Site`: browsers send it, pages cannot change it. */
   readonly secFetchSite: string | undefined;

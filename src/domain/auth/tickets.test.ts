@@ -124,16 +124,31 @@ describe("a ticket", () => {
   });
 });
 
+const principals = (count: number): Principal[] => Array.from({ length: count }, () => ({ ...openPrincipal }));
+
 describe("tickets", () => {
   it("are bounded, and make room when they are used and when their time is over", () => {
-    const first = issue(openPrincipal).ticket;
-    for (let n = 1; n < limits.ticketsMax; n++) issue();
+    const somebody = principals(limits.ticketsMax / limits.ticketsPerPrincipal);
+    const all = () =>
+      somebody.flatMap((one) => Array.from({ length: limits.ticketsPerPrincipal }, () => issue(one).ticket));
+    const [first = ""] = all();
     expect(() => issue()).toThrow(`${limits.ticketsMax} tickets wait to be used`);
     tickets.redeem(first, "GET", path);
     issue();
     expect(() => issue()).toThrow(expect.objectContaining({ code: "limit_exceeded" }));
     elapsedMs = limits.ticketMs + 20;
     wheel.runOnce();
-    for (let n = 0; n < limits.ticketsMax; n++) issue();
+    all();
+  });
+
+  it("of one credential are bounded, so that it leaves some to others", () => {
+    const [one, other] = principals(2);
+    const first = issue(one).ticket;
+    for (let n = 1; n < limits.ticketsPerPrincipal; n++) issue(one);
+    expect(() => issue(one)).toThrow(`${limits.ticketsPerPrincipal} tickets of this credential wait to be used`);
+    issue(other);
+    tickets.redeem(first, "GET", path);
+    issue(one);
+    expect(() => issue(one)).toThrow(expect.objectContaining({ code: "limit_exceeded" }));
   });
 });

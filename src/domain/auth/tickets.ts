@@ -12,7 +12,7 @@ import type { Principal } from "./principal.ts";
 export interface Tickets {
   /**
    * A ticket for `path`, which begins with /v1/ and is percent-encoded. It has the rights and the expiry of `principal`.
-   * @throws TodokuError `invalid_argument`; `limit_exceeded`: `limits.ticketsMax` wait to be used.
+   * @throws TodokuError `invalid_argument`; `limit_exceeded`: `limits.ticketsMax` wait to be used, or `limits.ticketsPerPrincipal` of the principal's.
    */
   issue(principal: Principal, method: "GET", path: string): { ticket: string; expiresAtMs: number };
   /**
@@ -30,8 +30,15 @@ interface Entry {
   free(): void;
 }
 
-export function createTickets(clock: Clock, wheel: Pick<TimerWheel, "schedule">): Tickets {
+export function createTickets(
+  clock: Pick<Clock, "monotonicMs" | "wallMs">,
+  wheel: Pick<TimerWheel, "schedule">,
+): Tickets {
   const entries = new Map<string, Entry>();
+  /** How many tickets of each principal wait. */
+  const waiting = new WeakMap<Principal, number>();
+  const count = (principal: Principal, change: number) => waiting.set(principal, waitingOf(principal) + change);
+  const waitingOf = (principal: Principal) => waiting.get(principal) ?? 0;
   return {
     issue(principal, method, path) {
       checkPath(path);
@@ -40,16 +47,24 @@ export function createTickets(clock: Clock, wheel: Pick<TimerWheel, "schedule">)
           subject: "tickets",
         });
       }
+      if (waitingOf(principal) >= limits.ticketsPerPrincipal) {
+        const text = `${limits.ticketsPerPrincipal} tickets of this credential wait to be used; must be fewer`;
+        throw new TodokuError("limit_exceeded", text, { subject: "tickets" });
+      }
       const ticket = randomBytes(32).toString("base64url");
       const id = sha256(ticket);
-      const deadline = wheel.schedule(limits.ticketMs, () => entries.delete(id));
+      const forget = () => {
+        if (entries.delete(id)) count(principal, -1);
+      };
+      const deadline = wheel.schedule(limits.ticketMs, forget);
+      count(principal, 1);
       const expiresAtMs = Math.min(clock.wallMs() + limits.ticketMs, principal.expiresAtMs ?? Number.POSITIVE_INFINITY);
       entries.set(id, {
         ...{ principal, target: toTarget(method, path) },
         dueMs: clock.monotonicMs() + limits.ticketMs,
         free() {
           deadline.cancel();
-          entries.delete(id);
+          forget();
         },
       });
       return { ticket, expiresAtMs };

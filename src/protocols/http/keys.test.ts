@@ -5,15 +5,18 @@ import { allTopics, anHttpDoor, type TestDoor } from "../../../test/support/http
 import { follow } from "../../../test/support/sse.ts";
 import { unwrapCredential } from "../../domain/auth/credential.ts";
 
+const nowMs = Date.UTC(2026, 10, 22);
 let door: TestDoor;
 beforeEach(async () => {
-  door = await anHttpDoor();
+  door = await anHttpDoor({ wallMs: nowMs });
 });
 afterEach(() => door[Symbol.asyncDispose]());
 
 interface CreatedKey {
   readonly keyId: string;
   readonly apiKey: string;
+  readonly apiKeyV2: string;
+  readonly expiresAtMs: number | null;
   readonly detail: string;
 }
 
@@ -30,15 +33,18 @@ async function create(body: unknown, apiKey?: string): Promise<[number, CreatedK
 
 describe("API keys", () => {
   it("are created, given out once in Momento's v1 form, listed without their secret, and deleted", async () => {
-    const [status, created] = await create({ description: "worker", grants: allTopics });
-    const { apiKey, ...shown } = created;
+    const [status, created] = await create({ name: "worker", description: "does the work", grants: allTopics });
+    const { apiKey, apiKeyV2: _, ...shown } = created;
     expect([status, shown]).toEqual([
       201,
       {
         keyId: expect.stringMatching(/^dev-[0-9a-f]{16}$/),
-        description: "worker",
+        name: "worker",
+        description: "does the work",
         createdAtMs: expect.any(Number),
+        expiresAtMs: null,
         superUser: false,
+        operator: false,
         grants: allTopics,
       },
     ]);
@@ -62,6 +68,68 @@ describe("API keys", () => {
       expect((await call("GET", "/v1/keys", { apiKey: credential })).status).toBe(403);
     }
     expect((await create({ superUser: true }, apiKey))[0]).toBe(403);
+  });
+
+  it("are given out in Momento's v2 form too, which is the same key", async () => {
+    const [, { keyId, apiKey, apiKeyV2 }] = await create({ grants: allTopics });
+    const [header, payload, secret] = apiKeyV2.split(".");
+    const parse = (part = "") => JSON.parse(Buffer.from(part, "base64url").toString());
+    expect([parse(header), parse(payload)]).toEqual([
+      { alg: "HS256", typ: "JWT" },
+      { t: "g", iss: "todoku", sub: keyId },
+    ]);
+    expect(unwrapCredential(apiKey)).toBe(`tdk_${keyId}_${secret}`);
+    expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey: apiKeyV2 })).status).toBe(200);
+    const altered = [header, Buffer.from('{"t":"g","iss":"todoku","sub":"dev"}').toString("base64url"), secret].join(
+      ".",
+    );
+    expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey: altered })).status).toBe(401);
+  });
+
+  it("end when their time is over, and so do their open streams", async () => {
+    const [, { apiKey, expiresAtMs }] = await create({ grants: allTopics, validForSeconds: 60 });
+    expect(expiresAtMs).toBe(nowMs + 60_000);
+    const stream = await follow(`${door.url}/v1/topics/c/t`, { authorization: `Bearer ${apiKey}` });
+    door.advance(62_000);
+    expect(await stream.nextData()).toMatchObject({ code: "unauthenticated" });
+    expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey })).status).toBe(401);
+  });
+
+  it("may be told to end earlier, but not later", async () => {
+    const [, { keyId, apiKey }] = await create({ grants: allTopics, validForSeconds: 60 });
+    const expire = (expiresInSeconds: unknown) => call("PATCH", `/v1/keys/${keyId}`, { body: { expiresInSeconds } });
+    expect((await expire(120)).status).toBe(400);
+    const sooner = await expire(10);
+    expect([sooner.status, await sooner.json()]).toEqual([
+      200,
+      expect.objectContaining({ keyId, expiresAtMs: nowMs + 10_000 }),
+    ]);
+    door.advance(12_000);
+    expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey })).status).toBe(401);
+    expect((await expire(-1)).status).toBe(400);
+    expect((await call("PATCH", "/v1/keys/dev-0123456789abcdef", { body: { expiresInSeconds: 1 } })).status).toBe(404);
+  });
+
+  it("have a name that no other key of the environment has", async () => {
+    expect((await create({ name: "worker", superUser: true }))[0]).toBe(201);
+    expect((await create({ name: "worker", superUser: true }))[0]).toBe(409);
+  });
+
+  it("of an operator are made by operators only", async () => {
+    const [status, operator] = await create({ operator: true });
+    expect([status, operator]).toEqual([201, expect.objectContaining({ operator: true, superUser: true, grants: [] })]);
+    expect((await create({ operator: true }, operator.apiKey))[0]).toBe(201);
+    const [, { apiKey }] = await create({ superUser: true });
+    expect((await create({ operator: true }, apiKey))[0]).toBe(403);
+  });
+
+  it("that are deleted take the tokens that they issued with them", async () => {
+    const [, { keyId, apiKey }] = await create({ grants: [{ resource: "token", role: "issue", grants: allTopics }] });
+    const issued = await call("POST", "/v1/tokens", { body: { grants: allTopics, validForSeconds: 60 }, apiKey });
+    const { token } = (await issued.json()) as { token: string };
+    expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey: token })).status).toBe(200);
+    await call("DELETE", `/v1/keys/${keyId}`);
+    expect((await call("POST", "/v1/topics/c/t", { body: { text: "a" }, apiKey: token })).status).toBe(401);
   });
 
   it("of a super user may do everything", async () => {
@@ -114,7 +182,13 @@ describe("API keys", () => {
     [{ superUser: true, grants: allTopics }, "a super user needs no permissions"],
     [{ superUser: true, description: "x".repeat(257) }, "description has 257 characters"],
     [{ superUser: true, expiresAtMs: 1 }, "expiresAtMs"],
-    [{ grants: [{ resource: "webhook" }] }, '"grants.0.resource": must be "topic", "cache", "queue" or "token"'],
+    [{ superUser: true, validForSeconds: 0.5 }, "API key lifetime 500 ms must be >= 1000"],
+    [{ operator: true, grants: allTopics }, "a super user needs no permissions"],
+    [{ superUser: true, name: "" }, "API key"],
+    [
+      { grants: [{ resource: "webhook" }] },
+      '"grants.0.resource": must be "topic", "cache", "queue", "secret" or "token"',
+    ],
     [
       { grants: [{ resource: "token", role: "issue", grants: [{ resource: "token", role: "issue", grants: [] }] }] },
       '"grants.0.grants.0.resource": must be "topic", "cache" or "queue"',

@@ -1,29 +1,22 @@
 import { z } from "zod";
-import type { ApiKey } from "../../domain/auth/api-key.ts";
-import { wrapCredential } from "../../domain/auth/credential.ts";
 import { grantSchema } from "../../domain/auth/grants.ts";
+import { createdKeySchema, keySchema, newKeySchema, toCreatedKeyJson, toKeyJson, toKeyRequest } from "./key-codec.ts";
 import { operation } from "./operation.ts";
 import type { Routes } from "./routes.ts";
 
-const createSchema = z
+const changesSchema = z
   .strictObject({
-    description: z.string().optional().meta({ description: "What it is for; at most 256 characters" }),
-    superUser: z.literal(true).optional().meta({ description: "It may do everything in its environment" }),
-    grants: z.array(grantSchema).optional().meta({ description: "What it may do when it is no super user: 1 to 20" }),
+    description: z.string().optional(),
+    superUser: z.boolean().optional(),
+    grants: z.array(grantSchema).optional().meta({ description: "1 to 20; none for a super user" }),
+    expiresInSeconds: z
+      .number()
+      .min(0)
+      .optional()
+      .meta({ description: "From now; 0 or more, and not later than it ends already" }),
   })
-  .meta({ id: "NewKey", description: "Either `superUser` or `grants`" });
-const keySchema = z
-  .object({
-    keyId: z.string(),
-    description: z.string(),
-    createdAtMs: z.number().meta({ description: "Epoch milliseconds" }),
-    superUser: z.boolean(),
-    grants: z.array(grantSchema),
-  })
-  .meta({ id: "Key" });
-const createdSchema = keySchema
-  .extend({ apiKey: z.string().meta({ description: "The key itself, in Momento's v1 form; it is never shown again" }) })
-  .meta({ id: "CreatedKey" });
+  .meta({ id: "KeyChanges", description: "What is left out stays" });
+const path = z.object({ keyId: z.string().meta({ description: "The key's id, not the key" }) });
 
 /** `/v1/keys`. */
 export const keyRoutes: Routes = {
@@ -34,27 +27,51 @@ export const keyRoutes: Routes = {
       summary: "List the API keys of the environment, the oldest first",
       answers: { 200: { description: "The keys", schema: z.object({ keys: z.array(keySchema) }) } },
       async handle({ principal, context, parts }) {
-        return context.json({ keys: (await parts.keys.list(principal)).map(toJson) });
+        return context.json({ keys: (await parts.keys.list(principal)).map(toKeyJson) });
       },
     }),
     POST: operation({
       id: "createKey",
       tag: "keys",
       summary: "Create an API key",
-      body: createSchema,
-      answers: { 201: { description: "The new key", schema: createdSchema } },
-      async handle({ principal, body: { description = "", superUser = false, grants = [] }, context, parts }) {
-        const { key, secret } = await parts.keys.create(principal, { description, isSuperUser: superUser, grants });
-        return context.json({ ...toJson(key), apiKey: wrapCredential(parts.endpoint(), secret) }, 201);
+      body: newKeySchema,
+      answers: { 201: { description: "The new key", schema: createdKeySchema } },
+      async handle({ principal, body, context, parts }) {
+        const made = await parts.keys.create(principal, toKeyRequest(body));
+        return context.json(toCreatedKeyJson(made, parts.endpoint()), 201);
       },
     }),
   },
   "/v1/keys/:keyId": {
+    PATCH: operation({
+      id: "updateKey",
+      tag: "keys",
+      summary: "Give an API key other rights, or let it end earlier than it would",
+      description:
+        "Other rights hold from the next call on; open streams of the key end, and clients come back with the new ones.",
+      path,
+      body: changesSchema,
+      answers: { 200: { description: "The key as it is from now on", schema: keySchema } },
+      async handle({ principal, path: { keyId }, body, context, parts }) {
+        const { expiresInSeconds, superUser, description, grants } = body;
+        const changes = {
+          ...(superUser !== undefined && { isSuperUser: superUser }),
+          ...(description !== undefined && { description }),
+          ...(grants !== undefined && { grants }),
+        };
+        if (expiresInSeconds === undefined || Object.keys(changes).length > 0) {
+          const key = await parts.keys.update(principal, keyId, changes);
+          if (expiresInSeconds === undefined) return context.json(toKeyJson(key));
+        }
+        const atMs = parts.clock.wallMs() + Math.round(expiresInSeconds * 1000);
+        return context.json(toKeyJson(await parts.keys.expireAt(principal, keyId, atMs)));
+      },
+    }),
     DELETE: operation({
       id: "deleteKey",
       tag: "keys",
-      summary: "Delete an API key: its calls are refused and its open streams end",
-      path: z.object({ keyId: z.string().meta({ description: "The key's id, not the key" }) }),
+      summary: "Delete an API key: its calls are refused, its open streams and the tokens that it issued end",
+      path,
       answers: { 204: { description: "It is gone" } },
       async handle({ principal, path: { keyId }, context, parts }) {
         await parts.keys.delete(principal, keyId);
@@ -63,7 +80,3 @@ export const keyRoutes: Routes = {
     }),
   },
 };
-
-function toJson({ isSuperUser, ...key }: ApiKey) {
-  return { ...key, superUser: isSuperUser };
-}

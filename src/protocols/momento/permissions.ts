@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { KeyRequest } from "../../domain/auth/api-key.ts";
 import type { TokenGrant } from "../../domain/auth/grants.ts";
 import type { Selector } from "../../domain/auth/selector.ts";
 import { TodokuError } from "../../domain/errors.ts";
@@ -22,6 +23,12 @@ export function toGrants(permissions: Permissions | undefined): TokenGrant[] {
     throw new TodokuError("permission_denied", "a disposable token cannot be a super user");
   }
   return permissions?.kind.case === "explicit" ? permissions.kind.value.permissions.flatMap(toGrant) : [];
+}
+
+/** What a new API key may do, by the same message. @throws TodokuError `invalid_argument` as {@link toGrants}. */
+export function toKeyRights(permissions: Permissions | undefined): Pick<KeyRequest, "isSuperUser" | "grants"> {
+  if (permissions?.kind.case === "superUser") return { isSuperUser: true, grants: [] };
+  return { isSuperUser: false, grants: toGrants(permissions) };
 }
 
 function toGrant({ kind }: PermissionsType): TokenGrant[] {

@@ -1,0 +1,65 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Access, type AccessParts, createAccess } from "../../src/domain/auth/access.ts";
+import { type Bus, type Hint, silentBus } from "../../src/domain/bus.ts";
+import { MasterKey } from "../../src/domain/encryption/master-key.ts";
+import { createSealer } from "../../src/domain/encryption/sealer.ts";
+import { type EmbeddedEngine, openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
+
+/** What a node may have besides the store. */
+export type NodeParts = Partial<Pick<AccessParts, "access" | "rates" | "environments">>;
+
+/** An embedded engine in a directory of its own, with the services of access over it, as several nodes see it. */
+export async function anAccessStore(wallMs: () => number) {
+  const dataDir = await mkdtemp(join(tmpdir(), "todoku-access-"));
+  const masterKey = new MasterKey(randomBytes(32));
+  const open = () => openEmbeddedEngine({ dataDir, wallMs });
+  let engine: EmbeddedEngine = await open();
+
+  /** Another node, over a second handle. Without a bus it hears no hint. */
+  async function node(bus: Bus = silentBus, parts: NodeParts = {}): Promise<Access> {
+    const handle = engine.secondHandle(bus);
+    const access = createAccess({ engine: handle, sealer: createSealer(handle.records, masterKey), wallMs, ...parts });
+    await access.start();
+    return access;
+  }
+
+  return {
+    node,
+    get engine() {
+      return engine;
+    },
+    get records() {
+      return engine.records;
+    },
+    /** Closes the engine and opens it again; nodes of before are of no use any more. */
+    async restart(): Promise<void> {
+      await engine.close();
+      engine = await open();
+    },
+    async [Symbol.asyncDispose]() {
+      await engine.close();
+      await rm(dataDir, { recursive: true });
+    },
+  };
+}
+
+export type AccessStore = Awaited<ReturnType<typeof anAccessStore>>;
+
+/** Two ends of a bus that loses nothing, or what `isLost` says. */
+export function aWire(isLost: () => boolean = () => false): [Bus, Bus] {
+  const listeners: [Set<(hint: Hint) => void>, Set<(hint: Hint) => void>] = [new Set(), new Set()];
+  const end = (own: 0 | 1): Bus => ({
+    send(hint) {
+      if (isLost()) return;
+      for (const listener of listeners[own === 0 ? 1 : 0]) listener(hint);
+    },
+    listen(onHint) {
+      listeners[own].add(onHint);
+      return () => void listeners[own].delete(onHint);
+    },
+  });
+  return [end(0), end(1)];
+}
