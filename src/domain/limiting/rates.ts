@@ -1,6 +1,6 @@
 import type { Caller, Principal } from "../auth/principal.ts";
 
-/** What may be done how often and how much of it at once, per key, token, address and environment. */
+/** What may be done how often and how much of it at once, per key, token, user, address and environment. */
 export interface Rates {
   /** Counts one call of a known caller. @throws TodokuError `limit_exceeded` that names whose rate, the rate and when to try again. */
   admit(principal: Principal, caller: Caller): void;
