@@ -10,9 +10,13 @@ import {
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { limits } from "../domain/limits.ts";
+import { isLoopbackAddress } from "../lib/loopback.ts";
 import { commonHeaders } from "../lib/response.ts";
-import type { TimerWheel } from "../lib/timer-wheel.ts";
+import type { Deadline, TimerWheel } from "../lib/timer-wheel.ts";
 import { guardSession } from "./session-guard.ts";
+import { createTls, type Protocol } from "./tls.ts";
+import type { OpenTls } from "./tls-files.ts";
+import { refusePlaintext } from "./tls-plaintext.ts";
 
 /** Who gets what comes in. */
 export interface Doors {
@@ -22,46 +26,80 @@ export interface Doors {
   handleGrpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void;
 }
 
+/** What may be set of the one port. */
+export interface ListenerOptions {
+  readonly firstBytesMs?: number;
+  /** Asked for each new connection: what to call when it has closed, or undefined to refuse it. Default: all are taken. */
+  readonly admitConnection?: (address: string | undefined) => (() => void) | undefined;
+  /** With it the port speaks TLS. */
+  readonly tls?: OpenTls | undefined;
+}
+
 /** The one port. */
 export interface Listener {
   /** Binds; 0 = any free port. Resolves with the port. Rejects when it cannot. */
   listen(port: number, host: string): Promise<number>;
+  /** Takes no new connection from now on; what is open goes on. */
+  stopAccepting(): void;
   /** Stops accepting, closes idle connections, and cuts what is left after `graceMs`. */
   close(graceMs: number): Promise<void>;
   connections(): number;
 }
 
 const h2Preface = Buffer.from("PRI * HTTP/2.0");
+/** The first byte of a TLS record that holds a handshake (RFC 8446 5.1). */
+const tlsHandshake = 0x16;
 
-/** One TCP port for HTTP/2 without TLS (its preface comes first) and HTTP/1.1: the first bytes decide, and the socket is handed on whole. */
-export function createListener(doors: Doors, wheel: TimerWheel, overrides: { firstBytesMs?: number } = {}): Listener {
+/** One TCP port for TLS, HTTP/2 without TLS (its preface comes first) and HTTP/1.1: the first bytes decide, and the socket is handed on whole. */
+export function createListener(doors: Doors, wheel: TimerWheel, overrides: ListenerOptions = {}): Listener {
   const firstBytesMs = overrides.firstBytesMs ?? limits.firstBytesMs;
   const http1 = createHttp1(doors, firstBytesMs);
-  const http2 = createHttp2(doors, wheel);
+  const http2 = createHttp2(doors, wheel, firstBytesMs);
   const sockets = new Set<Socket>();
-  /** Those that have not sent their first bytes: browsers and `fetch` open some ahead. */
-  const silent = new Set<Socket>();
+  /** Those that have not said what they speak, with their deadlines: browsers and `fetch` open some ahead. */
+  const silent = new Map<Socket, Deadline>();
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
   });
+  /** `stream` is the socket, or the inside of its TLS. */
+  const handOn = (socket: Socket, stream: Socket, protocol: Protocol) => {
+    silent.get(socket)?.cancel();
+    silent.delete(socket);
+    (protocol === "http2" ? http2 : http1).emit("connection", stream);
+  };
+  const { tls: tlsOptions } = overrides;
+  const tls = tlsOptions && createTls(tlsOptions.files.current, handOn);
+  tlsOptions?.files.onChange((certificate) => tls?.use(certificate));
+  const takesPlaintext = ({ remoteAddress }: Socket) =>
+    !tlsOptions || (tlsOptions.plaintext === "loopback" && isLoopbackAddress(remoteAddress));
 
   const tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
+    if (!isAdmitted(socket, overrides)) return;
     sockets.add(socket);
-    silent.add(socket);
+    silent.set(
+      socket,
+      wheel.schedule(firstBytesMs, () => socket.destroy()),
+    );
     socket.once("close", () => {
       sockets.delete(socket);
+      silent.get(socket)?.cancel();
       silent.delete(socket);
     });
     socket.on("error", () => {}); // a reset; `close` follows
-    const slow = wheel.schedule(firstBytesMs, () => socket.destroy());
-    sniff(socket, (isHttp2) => {
-      slow.cancel();
-      silent.delete(socket);
-      (isHttp2 ? http2 : http1).emit("connection", socket);
+    sniff(socket, (spoken) => {
+      if (spoken === "tls" && tls) tls.accept(socket);
+      else if (!takesPlaintext(socket)) refusePlaintext(socket, spoken === "http2");
+      else handOn(socket, socket, spoken === "http2" ? "http2" : "http1");
     });
   });
+
+  const closed = Promise.withResolvers<void>();
+  const stopAccepting = () => {
+    tcp.close(() => closed.resolve());
+    for (const socket of silent.keys()) socket.destroy();
+  };
 
   return {
     listen: (port, host) =>
@@ -74,15 +112,15 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: { fir
           resolve((tcp.address() as AddressInfo).port);
         });
       }),
+    stopAccepting,
     async close(graceMs) {
-      const closed = new Promise<void>((resolve) => tcp.close(() => resolve()));
-      for (const socket of silent) socket.destroy();
+      stopAccepting();
       for (const session of sessions) session.close();
       http1.closeIdleConnections();
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMs);
-      await closed;
+      await closed.promise;
       clearTimeout(cut);
       // A session tells its streams a little after its socket has closed: who waits for them would hear of it too late.
       await Promise.all([...sessions].map((session) => new Promise((resolve) => session.once("close", resolve))));
@@ -93,8 +131,17 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: { fir
   };
 }
 
-/** Reads until the first bytes tell HTTP/2 from HTTP/1.1, then puts them back. Its caller's deadline ends a socket it never decides about. */
-function sniff(socket: Socket, decided: (isHttp2: boolean) => void): void {
+/** Refuses a connection with a reset: whoever makes too many leaves no closed ones behind here. */
+function isAdmitted(socket: Socket, { admitConnection }: ListenerOptions): boolean {
+  if (!admitConnection) return true;
+  const release = admitConnection(socket.remoteAddress);
+  if (release) socket.once("close", release);
+  else socket.on("error", () => {}).resetAndDestroy();
+  return release !== undefined;
+}
+
+/** Reads until the first bytes tell TLS, HTTP/2 and HTTP/1.1 apart, then puts them back. Its caller's deadline ends a socket it never decides about. */
+function sniff(socket: Socket, decided: (spoken: Protocol | "tls") => void): void {
   let head: Buffer = Buffer.alloc(0);
   const look = () => {
     const chunk: Buffer | null = socket.read();
@@ -112,7 +159,7 @@ function sniff(socket: Socket, decided: (isHttp2: boolean) => void): void {
       return;
     }
     socket.unshift(head);
-    decided(isPreface);
+    decided(isPreface ? "http2" : head[0] === tlsHandshake ? "tls" : "http1");
   };
   socket.once("readable", look);
 }
@@ -141,7 +188,7 @@ function refuse(socket: Duplex, status: number): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n`);
 }
 
-function createHttp2(doors: Doors, wheel: TimerWheel) {
+function createHttp2(doors: Doors, wheel: TimerWheel, firstBytesMs: number) {
   const { http2 } = limits;
   const server = createHttp2Server({
     maxSessionMemory: http2.sessionMemoryMb,
@@ -158,7 +205,7 @@ function createHttp2(doors: Doors, wheel: TimerWheel) {
       enablePush: false,
     },
   });
-  server.on("session", (session) => guardSession(session, wheel));
+  server.on("session", (session) => guardSession(session, wheel, firstBytesMs));
   server.on("stream", (stream, headers, _flags, rawHeaders) => {
     const contentType = headers["content-type"] ?? "";
     if (contentType.startsWith("application/grpc") && !contentType.startsWith("application/grpc-web")) {

@@ -12,7 +12,9 @@ import {
   TopicConfigurations,
 } from "@gomomento/sdk-web";
 
-function credential(url: string, apiKey?: string): CredentialProvider {
+/** With an address everything goes there; without one the token alone says where to. */
+function credential(url: string | undefined, apiKey?: string): CredentialProvider {
+  if (url === undefined) return CredentialProvider.fromString({ authToken: apiKey ?? "" });
   const endpointOverrides = { cacheEndpoint: url, controlEndpoint: url, tokenEndpoint: url };
   return apiKey === undefined
     ? CredentialProvider.forMomentoLocal({ endpointOverrides })
@@ -42,7 +44,7 @@ function show(text: string): void {
 
 const page = {
   log,
-  connect(url: string, apiKey?: string): void {
+  connect(url: string | undefined, apiKey?: string): void {
     const credentialProvider = credential(url, apiKey);
     topics = new TopicClient({ configuration: TopicConfigurations.Default.latest(), credentialProvider });
     cache = new CacheClient({
