@@ -25,10 +25,12 @@ const secretParameters = new Set([
   "x-api-key",
 ]);
 const redacted = "REDACTED";
+/** What credentials look like wherever they stand: our own forms, and base64 of JSON, which JWTs and Momento's keys are. */
+const credentials = /(?:tdk_|tdr_|todoku_dev_)[\w%-]+|eyJ[\w%+=.-]{16,}/g;
 
 /**
- * `url` for a log: the values of query parameters that carry credentials, and `user:password@`, give way to `REDACTED`; the rest
- * stays as it is. Takes addresses with and without a host, and text that is no address: it parses none of it.
+ * `url` for a log: the values of query parameters that carry credentials, `user:password@`, and what looks like a credential (pasted
+ * where an id is wanted) give way to `REDACTED`; the rest stays as it is. Takes addresses with and without a host, and text that is no address: it parses none of it.
  */
 export function redactUrl(url: string): string {
   const address = url.replace(/^((?:[a-z][a-z0-9+.-]*:)?[\\/]{2})[^\\/?#]*@/i, `$1${redacted}@`);
@@ -42,7 +44,7 @@ export function redactUrl(url: string): string {
     safe += address.slice(done, start) + redacted;
     done = length === -1 ? address.length : start + length;
   }
-  return safe + address.slice(done);
+  return (safe + address.slice(done)).replace(credentials, redacted);
 }
 
 /** A name as whoever reads the query takes it. */

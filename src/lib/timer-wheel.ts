@@ -72,6 +72,11 @@ export class TimerWheel {
     return entry;
   }
 
+  /** Resolves `delayMs` from now or a slot later. */
+  wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.schedule(delayMs, resolve));
+  }
+
   /** Fires what is due; the interval calls it, and tests with a clock of their own do. */
   runOnce(): void {
     const nowMs = this.#clock.monotonicMs();

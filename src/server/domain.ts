@@ -1,34 +1,49 @@
-import type { Config } from "../config/schema.ts";
-import { type Auth, createAuth } from "../domain/auth/auth.ts";
-import { createKeys, type Keys } from "../domain/auth/keys.ts";
-import { createTokens, type Tokens } from "../domain/auth/tokens.ts";
+import type { Config, Mode } from "../config/schema.ts";
+import { type Access, createAccess } from "../domain/auth/access.ts";
+import { openPrincipal } from "../domain/auth/open-access.ts";
 import { type Caches, createCaches } from "../domain/cache/caches.ts";
 import { createItems, type Items } from "../domain/cache/items.ts";
+import { checkMasterKey } from "../domain/encryption/data-keys.ts";
+import type { MasterKey } from "../domain/encryption/master-key.ts";
+import { createSealer, type Sealer } from "../domain/encryption/sealer.ts";
 import type { Engine } from "../domain/engine.ts";
+import { createEnvironments, type Environments } from "../domain/environments/environments.ts";
+import { ConnectionGuard } from "../domain/limiting/connection-guard.ts";
+import { RateLimiter } from "../domain/limiting/rate-limiter.ts";
 import { createQueueMessages, type QueueMessages } from "../domain/queues/messages.ts";
 import { createQueues, type Queues } from "../domain/queues/queues.ts";
+import { createKeyRotation, type KeyRotation } from "../domain/secrets/key-rotation.ts";
+import { createSecrets, type Secrets } from "../domain/secrets/secrets.ts";
 import { createTopics, type Topics } from "../domain/topics/topics.ts";
 import { UpkeepWorker } from "../domain/upkeep-worker.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
+import { type Log, logWith } from "../lib/log.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
+import { plainAddress, type TrustedProxies } from "../lib/trusted-proxies.ts";
+import { notInitialised } from "./production.ts";
 
 /** What the services of the domain are made of. */
 export interface DomainParts {
+  readonly mode: Mode;
   readonly config: Config;
   readonly engine: Engine;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
+  readonly proxies: TrustedProxies;
   readonly log: Log;
   /** Of `--dev-key`. */
   readonly devKey: string | undefined;
+  readonly masterKey: MasterKey | undefined;
 }
 
 /** All services of the domain, started. */
-export interface Domain {
-  readonly auth: Auth;
-  readonly keys: Keys;
-  readonly tokens: Tokens;
+export interface Domain extends Pick<Access, "auth" | "keys" | "tokens" | "revocations" | "signingKeys"> {
+  readonly environments: Environments;
+  readonly sealer: Sealer;
+  readonly rates: RateLimiter;
+  readonly connections: ConnectionGuard;
+  readonly secrets: Secrets;
+  readonly keyRotation: KeyRotation;
   readonly caches: Caches;
   readonly items: Items;
   readonly topics: Topics;
@@ -39,20 +54,83 @@ export interface Domain {
 }
 
 /** Puts the services together, reads what they know from the store, and starts their upkeep. */
-export async function createDomain({ config, engine, clock, wheel, log, devKey }: DomainParts): Promise<Domain> {
-  const keys = createKeys(engine, clock.wallMs);
-  const tokens = createTokens(engine.records, clock.wallMs);
-  const access = { isOpen: !config.devKey, devOrigins: config.devOrigins, devKey };
-  const auth = createAuth({ keys, tokens }, access, clock.wallMs);
-  const caches = createCaches(engine, { defaultDurability: config.cacheDurability, wallMs: clock.wallMs });
+export async function createDomain(parts: DomainParts): Promise<Domain> {
+  const { mode, config, engine, clock, wheel, proxies, log, devKey, masterKey } = parts;
+  await checkMasterKey(engine.records, masterKey);
+  const sealer = createSealer(engine.records, masterKey);
+  const environments = createEnvironments(engine, clock.wallMs);
+  await environments.start();
+  if (mode === "production" && environments.list(openPrincipal).length === 0) throw notInitialised(config.dataDir);
+  const settingsOf = (environment: string) => environments.known(environment)?.settings.rates;
+  const rates = new RateLimiter({ clock, wheel, settings: config.rates, settingsOf });
+  const connectionsMax = () => rates.connectionsMax;
+  const isTrustedProxy = (address: string) => proxies.has(plainAddress(address));
+  const connections = new ConnectionGuard({ clock, connectionsMax, isTrustedProxy });
+  const options = { isOpen: mode === "dev" && !config.devKey, devOrigins: config.devOrigins, devKey };
+  if (options.isOpen || devKey !== undefined) await environments.ensure(openPrincipal.environment);
+  const access = createAccess({ engine, sealer, wallMs: clock.wallMs, access: options, rates, environments });
+  await access.start();
+  const { auth, keys, tokens, revocations, signingKeys } = access;
+  const secrets = createSecrets({ records: engine.records, sealer, environments, wallMs: clock.wallMs });
+  const keyRotation = createKeyRotation({ records: engine.records, sealer, keys, wallMs: clock.wallMs });
+  await keyRotation.resume().catch((error: unknown) => {
+    log.warn(
+      { area: "secrets", err: error },
+      "the rotation of a key was not finished; the next one of its secret finishes it",
+    );
+  });
+  const caches = createCaches(engine, {
+    defaultDurability: config.cacheDurability,
+    environments,
+    wallMs: clock.wallMs,
+  });
   await caches.start();
-  const items = createItems(engine, caches, clock.wallMs);
-  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes: config.messageMaxBytes });
+  const items = createItems(engine, caches, clock.steadyMs);
+  const { messageMaxBytes } = config;
+  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes, environments, rates });
   const queues = createQueues(engine, clock.wallMs);
   await queues.start();
-  const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log });
-  const looksAfter = { engine, keys, caches, topics, queues, queueMessages };
-  const upkeep = new UpkeepWorker({ ...looksAfter, log, wallMs: clock.wallMs });
+  const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log, rates });
+  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages });
+  const looksAfter = { engine, environments, access, caches, topics, queues, queueMessages };
+  const upkeep = new UpkeepWorker({ ...looksAfter, log: logWith(log, { area: "server" }), clock });
   upkeep.start();
-  return { auth, keys, tokens, caches, items, topics, queues, queueMessages, upkeep };
+  return {
+    environments,
+    sealer,
+    rates,
+    connections,
+    auth,
+    keys,
+    tokens,
+    revocations,
+    signingKeys,
+    secrets,
+    keyRotation,
+    caches,
+    items,
+    topics,
+    queues,
+    queueMessages,
+    upkeep,
+  };
+}
+
+/** Lets those who hold something of environments know what becomes of them. */
+export function followEnvironments(
+  environments: Environments,
+  parts: Pick<Domain, "sealer" | "caches" | "topics" | "queues" | "queueMessages"> & {
+    readonly rates: Pick<RateLimiter, "forget">;
+  },
+): void {
+  const { sealer, rates, caches, topics, queues, queueMessages } = parts;
+  environments.onCopied(async () => {
+    await caches.refresh();
+    await queues.refresh();
+  });
+  environments.onGone((environment) => {
+    for (const part of [caches, queues, topics, queueMessages]) part.forgetEnvironment(environment);
+    rates.forget(environment);
+    sealer.forget(environment);
+  });
 }

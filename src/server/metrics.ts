@@ -5,6 +5,7 @@ import type { QueueMessages } from "../domain/queues/messages.ts";
 import type { TopicStats, Topics } from "../domain/topics/topics.ts";
 import type { EmbeddedStats } from "../engines/embedded/index.ts";
 import type { Listener } from "./listener.ts";
+import type { OpenTls } from "./tls-files.ts";
 
 /** What `/metrics` is read from when it is asked for; nothing is counted twice. */
 export interface MetricSources {
@@ -13,6 +14,7 @@ export interface MetricSources {
   readonly listener: Listener;
   readonly health: () => EngineHealth;
   readonly engine: () => EmbeddedStats;
+  readonly tls: OpenTls | undefined;
 }
 
 /** One metric: its name by Prometheus's rules (`_total` for what only grows, base units), and how it is read. */
@@ -23,12 +25,34 @@ interface Metric {
   read(set: (value: number, labels?: Record<string, string>) => void): void;
 }
 
-export function createMetrics(sources: MetricSources): () => Promise<{ contentType: string; text: string }> {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  const metrics = [topicMetrics, queueMetrics, engineMetrics, serverMetrics].flatMap((read) => read(sources));
-  for (const metric of metrics) register(registry, metric);
-  return async () => ({ contentType: registry.contentType, text: await registry.metrics() });
+/** `namesEnvironments`: a line for each environment; else their sums, for callers who may not know which there are. */
+export function createMetrics(
+  sources: MetricSources,
+): (namesEnvironments: boolean) => Promise<{ contentType: string; text: string }> {
+  const [ofServer, named, summed] = [new Registry(), new Registry(), new Registry()];
+  collectDefaultMetrics({ register: ofServer });
+  for (const metric of [engineMetrics, serverMetrics].flatMap((read) => read(sources))) register(ofServer, metric);
+  for (const metric of [topicMetrics, queueMetrics].flatMap((read) => read(sources))) {
+    register(named, metric);
+    register(summed, sumOf(metric));
+  }
+  return async (namesEnvironments) => {
+    const texts = await Promise.all([namesEnvironments ? named : summed, ofServer].map((one) => one.metrics()));
+    return { contentType: ofServer.contentType, text: texts.join("") };
+  };
+}
+
+function sumOf({ name, help, read }: Metric): Metric {
+  return {
+    ...{ name, help },
+    read(set) {
+      let sum = 0;
+      read((value) => {
+        sum += value;
+      });
+      set(sum);
+    },
+  };
 }
 
 function register(registry: Registry, { name, help, labels = [], read }: Metric): void {
@@ -118,6 +142,15 @@ function engineMetrics({ engine, health }: MetricSources): Metric[] {
   ];
 }
 
-function serverMetrics({ listener }: MetricSources): Metric[] {
-  return [{ name: "todoku_connections", help: "Open TCP connections", read: (set) => set(listener.connections()) }];
+function serverMetrics({ listener, tls }: MetricSources): Metric[] {
+  return [
+    { name: "todoku_connections", help: "Open TCP connections", read: (set) => set(listener.connections()) },
+    {
+      name: "todoku_tls_certificate_expires_seconds",
+      help: "When the server's certificate ends, in seconds since 1970",
+      read(set) {
+        if (tls) set(tls.files.current.expiresAtMs / 1000);
+      },
+    },
+  ];
 }

@@ -1,63 +1,89 @@
 import { randomBytes } from "node:crypto";
-import { isIP } from "node:net";
-import { resolve } from "node:path";
-import type { Config } from "../config/schema.ts";
+import { join, resolve } from "node:path";
+import { type ConfigChanges, changesBetween } from "../config/changes.ts";
+import type { Config, Mode } from "../config/schema.ts";
+import { hasDataKeys } from "../domain/encryption/data-keys.ts";
 import type { EngineHealth } from "../domain/engine.ts";
 import { TodokuError } from "../domain/errors.ts";
 import { type EmbeddedEngine, openEmbeddedEngine } from "../engines/embedded/index.ts";
-import { systemClock } from "../lib/clock.ts";
+import { createClock, type MachineClocks, type ServerClock } from "../lib/clock.ts";
+import { leaveConnection } from "../lib/end-connection.ts";
 import type { Log } from "../lib/log.ts";
-import { isLoopbackAddress } from "../lib/loopback.ts";
+import { redactUrl } from "../lib/redact-url.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
+import { TrustedProxies } from "../lib/trusted-proxies.ts";
 import { createHttpDoor } from "../protocols/http/index.ts";
 import { createMomentoDoor } from "../protocols/momento/index.ts";
+import { CallLog } from "./call-log.ts";
+import { resumeClock, watchClock } from "./clock.ts";
 import { createDomain } from "./domain.ts";
+import { drain } from "./drain.ts";
 import { createListener, type Doors } from "./listener.ts";
+import { ensureMasterKeyFile, readMasterKey } from "./master-key.ts";
 import { createMetrics } from "./metrics.ts";
+import { checkProduction, isLoopbackHost, productionWarnings } from "./production.ts";
+import { openTls } from "./tls-files.ts";
 import { version } from "./version.ts";
-
-// Open requests get this long to end when the server closes.
-const closeGraceMs = 3000;
 
 /** A server that accepts connections. */
 export interface RunningServer {
   readonly port: number;
-  /** http://host:port as a local client writes it. */
+  /** http://host:port as a local client writes it, or https:// where nobody comes without TLS. */
   readonly url: string;
+  /** host:port that keys and tokens name. */
+  readonly endpoint: string;
+  /** It speaks TLS. */
+  readonly isSecure: boolean;
   readonly dataDir: string;
   /** Of `--dev-key`: a super user of `dev` for this run. */
   readonly devKey: string | undefined;
   /** Resolves when the engine has failed: the server has told its clients, and the process should exit with 70. */
   readonly failed: Promise<EngineHealth>;
-  /** Ends subscriptions so that clients reconnect, lets writes commit, frees the port and the data directory. */
+  /**
+   * Takes what can change while it runs, from its next use on. Nothing is changed when it rejects: the certificate files that it names
+   * cannot be used.
+   */
+  reload(config: Config): Promise<ConfigChanges>;
+  /** Drains (see drain.ts): clients reconnect elsewhere; writes are committed, the port and the data directory are free. */
   close(): Promise<void>;
 }
 
-/** What a test switches off to show what it is for. */
+/** What is not configuration: how the server was started, and what a test switches off to show what it is for. */
 export interface ServerTraits {
+  /** Default: dev. */
+  readonly mode?: Mode;
   /** Default true; see the Momento door's ResumePlaces. */
   readonly endsStreamsBeforeDeadline?: boolean;
+  /** A machine whose clocks the test sets. */
+  readonly machineClocks?: MachineClocks;
 }
 
 /**
- * Starts a server in dev mode.
- * @throws TodokuError `failed_precondition`: the data directory is in use, or the bind is not allowed; else what `listen` throws.
+ * Starts a server.
+ * @throws TodokuError `failed_precondition`: the data directory is in use, or something must not be so in this mode; else what `listen` throws.
  */
 export async function startServer(config: Config, log: Log, traits: ServerTraits = {}): Promise<RunningServer> {
-  if (!isLoopbackHost(config.host) && !config.devKey) {
+  if (traits.mode === "production") checkProduction(config, process.env);
+  else if (!isLoopbackHost(config.host) && !config.devKey) {
     throw new TodokuError(
       "failed_precondition",
       `host ${config.host} can be reached from other machines, and dev mode asks for no credential: add --dev-key, or bind to 127.0.0.1`,
     );
   }
+  if (traits.mode === "production") {
+    for (const warning of productionWarnings(config)) log.warn({ area: "config" }, warning);
+  }
   const dataDir = resolve(config.dataDir);
+  const clock = createClock(traits.machineClocks);
   const engine = await openEmbeddedEngine({
     dataDir,
-    wallMs: systemClock.wallMs,
+    wallMs: clock.wallMs,
+    steadyMs: clock.steadyMs,
     log: (message) => log.info({ area: "engine" }, message),
   });
   try {
-    return await serve(config, log, engine, dataDir, traits);
+    resumeClock(clock, engine.lastSteadyMs, log);
+    return await serve(config, log, clock, engine, dataDir, traits);
   } catch (error) {
     await engine.close();
     throw error;
@@ -67,42 +93,62 @@ export async function startServer(config: Config, log: Log, traits: ServerTraits
 async function serve(
   config: Config,
   log: Log,
+  clock: ServerClock,
   engine: EmbeddedEngine,
   dataDir: string,
   traits: ServerTraits,
 ): Promise<RunningServer> {
-  const clock = systemClock;
-  const wheel = new TimerWheel(clock, { onError: (error) => log.error({ err: error }, "a deadline failed") });
+  const { mode = "dev" } = traits;
+  const masterKey = await findMasterKey(config, mode, engine, dataDir);
+  const wheel = new TimerWheel(clock, {
+    onError: (error) => log.error({ area: "server", err: error }, "a deadline failed"),
+  });
   wheel.start();
+  watchClock(clock, wheel, log);
+  const tls = await openTls(config.tls, { wheel, log, wallMs: clock.wallMs });
   const devKey = config.devKey ? `todoku_dev_${randomBytes(32).toString("base64url")}` : undefined;
-  const domain = await createDomain({ config, engine, clock, wheel, log, devKey });
+  const proxies = new TrustedProxies();
+  proxies.set(config.trustedProxies, config.forwardedHeader);
+  const domain = await createDomain({ mode, config, engine, clock, wheel, proxies, log, devKey, masterKey });
   const { topics, queueMessages } = domain;
 
   let endpoint = config.publicEndpoint ?? "";
-  let phase: "starting" | "ready" | "draining" = "starting";
-  const parts = { ...domain, clock, wheel, messageMaxBytes: config.messageMaxBytes };
+  let phase: "starting" | "ready" | "draining" | "leaving" = "starting";
+  const calls = new CallLog(log, clock.monotonicMs);
+  const parts = { ...domain, auth: calls.watchAuth(domain.auth), clock, wheel, proxies };
   const momento = createMomentoDoor({
     ...parts,
     endpoint: () => endpoint,
     endsStreamsBeforeDeadline: traits.endsStreamsBeforeDeadline ?? true,
-    onInternalError: (error, path) => log.error({ err: error.cause ?? error, path }, "a call failed"),
+    onInternalError: (error, path) => log.error({ area: "momento", err: error.cause ?? error, path: redactUrl(path) }, "a call failed"),
   });
   const http = createHttpDoor({
     ...parts,
     endpoint: () => endpoint,
     health: engine.health,
     isReady: () => phase === "ready",
-    isDraining: () => phase === "draining",
-    metrics: () => metrics(),
+    isDraining: () => phase === "draining" || phase === "leaving",
+    metrics: (namesEnvironments) => metrics(namesEnvironments),
     version,
     log,
   });
   const doors: Doors = {
-    handleHttp: (request, response) => (momento.accepts(request) ? momento : http).handle(request, response),
-    handleGrpc: momento.handleGrpc,
+    handleHttp(request, response) {
+      if (phase === "leaving") leaveConnection(response);
+      const isMomento = momento.accepts(request);
+      calls.http(isMomento ? "momento" : "http", request, response);
+      (isMomento ? momento : http).handle(request, response);
+    },
+    handleGrpc(stream, headers) {
+      calls.grpc(stream, headers);
+      momento.handleGrpc(stream, headers);
+    },
   };
-  const listener = createListener(doors, wheel);
-  const metrics = createMetrics({ topics, queueMessages, listener, health: engine.health, engine: engine.stats });
+  const listener = createListener(doors, wheel, {
+    admitConnection: (address) => domain.connections.admitConnection(address),
+    tls,
+  });
+  const metrics = createMetrics({ topics, queueMessages, listener, health: engine.health, engine: engine.stats, tls });
 
   const failed = new Promise<EngineHealth>((tell) => {
     engine.onHealth((health) => {
@@ -115,31 +161,60 @@ async function serve(
     });
   });
 
+  let current = config;
+  let closed: Promise<void> | undefined;
+  const closeDoors = () => {
+    momento.close();
+    http.close();
+  };
+  async function close(): Promise<void> {
+    phase = "draining";
+    // Storage that has failed serves nobody: there is nothing to wait for.
+    const times = engine.health().status === "failed" ? { ...current.drain, delaySeconds: 0 } : current.drain;
+    const onLeaving = () => {
+      phase = "leaving";
+    };
+    await drain({ topics, queueMessages, listener, closeDoors, onLeaving }, times);
+    tls?.files.close();
+    await domain.upkeep.stop();
+    wheel.stop();
+    await engine.close();
+  }
+
   const port = await listener.listen(config.port, config.host);
   endpoint ||= `${localName(config.host)}:${port}`;
   phase = "ready";
   return {
     port,
-    url: `http://${localName(config.host)}:${port}`,
+    url: `${tls?.plaintext === "never" ? "https" : "http"}://${localName(config.host)}:${port}`,
+    endpoint,
+    isSecure: tls !== undefined,
     dataDir,
     devKey,
     failed,
-    async close() {
-      phase = "draining";
-      topics.closeAll(new TodokuError("unavailable", "the server is stopping; reconnect"));
-      queueMessages.closeAll();
-      momento.close();
-      http.close();
-      await listener.close(closeGraceMs);
-      await domain.upkeep.stop();
-      wheel.stop();
-      await engine.close();
+    async reload(next) {
+      const { certFile, keyFile } = next.tls;
+      if (tls && certFile !== undefined && keyFile !== undefined) await tls.files.reload({ certFile, keyFile });
+      const isLive = (path: string) => !path.startsWith("tls.") || (tls !== undefined && certFile !== undefined);
+      const changes = { ofRun: changesBetween(config, next), ofLast: changesBetween(current, next) };
+      current = next;
+      proxies.set(next.trustedProxies, next.forwardedHeader);
+      domain.rates.configure(next.rates);
+      return {
+        changed: changes.ofLast.changed.filter(isLive),
+        needRestart: [...changes.ofRun.needRestart, ...changes.ofRun.changed.filter((path) => !isLive(path))],
+      };
     },
+    close: () => (closed ??= close()),
   };
 }
 
-function isLoopbackHost(host: string): boolean {
-  return host === "localhost" || (isIP(host) !== 0 && isLoopbackAddress(host));
+/** In dev mode nobody is asked to care for a master key: unless one is named, it lies in the data directory. */
+async function findMasterKey(config: Config, mode: Mode, engine: EmbeddedEngine, dataDir: string) {
+  const { masterKeyFile: file, masterKeyCommand: command } = config;
+  const named = await readMasterKey({ file, command, env: process.env });
+  if (named || mode === "production") return named;
+  return ensureMasterKeyFile(join(dataDir, "master.key"), async () => !(await hasDataKeys(engine.records)));
 }
 
 /** What a client on this machine dials: an address that means "all of them" is none to dial. */

@@ -1,55 +1,24 @@
-import { type Command, Option } from "commander";
-import { pino } from "pino";
-import { type ConfigInput, configSchema } from "../../config/schema.ts";
+import type { Command } from "commander";
 import { wrapCredential } from "../../domain/auth/credential.ts";
-import { type RunningServer, startServer } from "../../server/server.ts";
-
-/** sysexits.h: an internal failure. The engine will not write again; a supervisor should start us anew. */
-const exitFailed = 70;
+import type { RunningServer } from "../../server/server.ts";
+import { loadFor, withConfigFlags } from "./config-flags.ts";
+import { runServer } from "./run-server.ts";
 
 /** `todoku dev`: a server for developers, on loopback, without credentials. */
 export function registerDev(program: Command): void {
-  const { shape } = configSchema;
-  const flag = (name: string, field: keyof typeof shape) => new Option(name, shape[field].description);
-  program
+  const command = program
     .command("dev")
-    .description("start a server for development: loopback only, no credential needed")
-    .addOption(flag("--port <port>", "port").argParser(Number))
-    .addOption(flag("--host <host>", "host"))
-    .addOption(flag("--data-dir <dir>", "dataDir"))
-    .addOption(flag("--dev-key", "devKey"))
-    .addOption(flag("--dev-origin <origin...>", "devOrigins"))
-    .addOption(flag("--cache-durability <durability>", "cacheDurability").choices(["disk", "memory"]))
-    .addOption(flag("--message-max-bytes <bytes>", "messageMaxBytes").argParser(Number))
-    .addOption(flag("--public-endpoint <host:port>", "publicEndpoint"))
-    .addOption(flag("--log-level <level>", "logLevel").choices(["debug", "info", "warn", "error", "silent"]))
-    .action(async ({ devOrigin, ...flags }: ConfigInput & { devOrigin?: string[] }) => {
-      await runDev({ ...flags, ...(devOrigin ? { devOrigins: devOrigin } : {}) });
-    });
-}
-
-async function runDev(flags: ConfigInput): Promise<void> {
-  const config = configSchema.parse(flags);
-  const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
-  const server = await startServer(config, log);
-  process.stdout.write(`${greeting(server)}\n`);
-
-  let isStopping = false;
-  const stop = async (exitCode: number) => {
-    if (isStopping) process.exit(exitCode || 1); // asked twice: at once
-    isStopping = true;
-    await server.close().catch((error: unknown) => log.error({ err: error }, "the server did not close cleanly"));
-    process.exit(exitCode);
-  };
-  process.on("SIGINT", () => void stop(0));
-  process.on("SIGTERM", () => void stop(0));
-  void server.failed.then(() => stop(exitFailed));
+    .description("start a server for development: loopback only, no credential needed");
+  withConfigFlags(command, "dev").action(async (options: Record<string, unknown>) => {
+    const server = await runServer("dev", () => loadFor("dev", options, process.env));
+    process.stdout.write(`${greeting(server)}\n`);
+  });
 }
 
 /** What to paste, for each kind of client. */
-function greeting({ url, port, dataDir, devKey }: RunningServer): string {
+function greeting({ url, endpoint, isSecure, port, dataDir, devKey }: RunningServer): string {
   const host = new URL(url).hostname;
-  const key = devKey === undefined ? undefined : wrapCredential(`${host}:${port}`, devKey);
+  const key = devKey === undefined ? undefined : wrapCredential(endpoint, devKey);
   const nodeEndpoints = `cacheEndpoint: "${host}:${port}", controlEndpoint: "${host}:${port}", tokenEndpoint: "${host}:${port}"`;
   const webEndpoints = `cacheEndpoint: "${url}", controlEndpoint: "${url}", tokenEndpoint: "${url}"`;
   const node =
@@ -70,6 +39,9 @@ function greeting({ url, port, dataDir, devKey }: RunningServer): string {
     `  curl      curl -X POST ${url}/v1/caches${bearer} -H "content-type: application/json" -d '{"name":"demo"}'`,
     `            curl -X POST ${url}/v1/topics/demo/hello${bearer} -H "content-type: application/json" -d '{"text":"hi"}'`,
     `  CLI       npm run todoku -- topic subscribe demo hello${urlFlag}`,
+    ...(isSecure
+      ? [`  TLS       https://${endpoint}; an SDK needs a key and nothing else: CredentialProvider.fromString(key)`]
+      : []),
     `  data      ${dataDir}`,
   ].join("\n");
 }

@@ -1,0 +1,39 @@
+import { type Command, Option } from "commander";
+import { type Field, fieldsOf } from "../../config/fields.ts";
+import { type ConfigSources, type LoadedConfig, loadConfig } from "../../config/load.ts";
+import type { Mode } from "../../config/schema.ts";
+
+const configOption = new Option("--config <file>", "YAML or JSON file with these settings (default: $TODOKU_CONFIG)");
+
+/** Adds `--config` and a flag for each field; those of dev mode only where it is. */
+export function withConfigFlags(command: Command, mode: Mode): Command {
+  command.addOption(configOption);
+  for (const { option } of flagsOf(mode)) command.addOption(option);
+  return command;
+}
+
+/** The configuration of a command that has these flags; `defaults` are those of `mode` unless another is named. @throws ConfigError. */
+export function loadFor(
+  mode: Mode,
+  options: Readonly<Record<string, unknown>>,
+  env: ConfigSources["env"],
+  defaults: Mode = mode,
+): LoadedConfig {
+  const flags = flagsOf(mode).map(({ field, option }) => [field.path, options[option.attributeName()]]);
+  const file = typeof options.config === "string" ? options.config : undefined;
+  return loadConfig({ mode: defaults, flags: Object.fromEntries(flags), env: env ?? {}, file });
+}
+
+function flagsOf(mode: Mode): readonly { field: Field; option: Option }[] {
+  return fieldsOf()
+    .filter(({ isDevOnly }) => mode === "dev" || !isDevOnly)
+    .map((field) => ({ field, option: new Option(`${field.flag}${valueName[field.kind]}`, field.description) }));
+}
+
+const valueName: Readonly<Record<Field["kind"], string>> = {
+  text: " <value>",
+  number: " <number>",
+  boolean: "",
+  list: " <value...>",
+  map: " <name=value,...>",
+};

@@ -1,0 +1,88 @@
+import { z } from "zod";
+import { configSchema } from "./schema.ts";
+
+/** What one value of the configuration is: its names in every source follow from its path in the schema. */
+export interface Field {
+  /** Like `drain.seconds`: how a file and every message name it. */
+  readonly path: string;
+  /** Like `--drain-seconds`. */
+  readonly flag: string;
+  /** Like `TODOKU_DRAIN_SECONDS`. */
+  readonly variable: string;
+  readonly kind: "text" | "number" | "boolean" | "list" | "map";
+  /** Checks one value; without default. */
+  readonly schema: z.ZodType;
+  readonly description: string;
+  readonly isSecret: boolean;
+  readonly isLive: boolean;
+  readonly isDevOnly: boolean;
+}
+
+/** Every value of `schema`, in its order; groups are gone through. */
+export function fieldsOf(schema: z.ZodObject = configSchema): readonly Field[] {
+  return collect(schema, [], {});
+}
+
+function collect(group: z.ZodObject, above: readonly string[], inherited: z.GlobalMeta): readonly Field[] {
+  return Object.entries(group.shape).flatMap(([name, outer]) => {
+    const { schema, meta } = unwrap(outer as z.ZodType, inherited);
+    const path = [...above, name];
+    return schema instanceof z.ZodObject ? collect(schema, path, meta) : [toField(path, schema, meta)];
+  });
+}
+
+/** The schema below defaults and `optional`, and what all of them say; the outermost counts. A group's sentence is not its fields'. */
+function unwrap(outer: z.ZodType, inherited: z.GlobalMeta): { schema: z.ZodType; meta: z.GlobalMeta } {
+  const { isLive, isSecret, isDevOnly } = inherited;
+  let meta: z.GlobalMeta = { ...(outer.meta() ?? {}) };
+  let schema = outer;
+  while (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    schema = schema.unwrap() as z.ZodType;
+    meta = { ...schema.meta(), ...meta };
+  }
+  return { schema, meta: { isLive, isSecret, isDevOnly, ...meta } as z.GlobalMeta };
+}
+
+function toField(path: readonly string[], schema: z.ZodType, meta: z.GlobalMeta): Field {
+  const words = path.flatMap((name) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).split(" "));
+  return {
+    path: path.join("."),
+    flag: meta.flag ?? `--${words.join("-")}`,
+    variable: `TODOKU_${words.join("_").toUpperCase()}`,
+    kind: kindOf(schema),
+    schema,
+    description: meta.description ?? "",
+    isSecret: meta.isSecret === true,
+    isLive: meta.isLive === true,
+    isDevOnly: meta.isDevOnly === true,
+  };
+}
+
+function kindOf(schema: z.ZodType): Field["kind"] {
+  if (schema instanceof z.ZodNumber) return "number";
+  if (schema instanceof z.ZodBoolean) return "boolean";
+  if (schema instanceof z.ZodArray) return "list";
+  return schema instanceof z.ZodRecord ? "map" : "text";
+}
+
+/** The value at `path` of a nested object; undefined when it is not there. */
+export function valueAt(values: unknown, path: string): unknown {
+  return path.split(".").reduce((value, name) => (isGroup(value) ? value[name] : undefined), values);
+}
+
+/** Puts a value there, making the groups on the way. */
+export function setAt(values: Record<string, unknown>, path: string, value: unknown): void {
+  const [name = "", ...below] = path.split(".");
+  if (below.length === 0) {
+    values[name] = value;
+    return;
+  }
+  const group = isGroup(values[name]) ? values[name] : {};
+  values[name] = group;
+  setAt(group, below.join("."), value);
+}
+
+/** Has it named values? */
+export function isGroup(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,114 @@
+import type { z } from "zod";
+import { type Field, fieldsOf, isGroup, setAt, valueAt } from "./fields.ts";
+import { readConfigFile } from "./file.ts";
+import { ConfigError, nearest } from "./problems.ts";
+import { type Config, configSchema, type Mode, modeDefaults } from "./schema.ts";
+import { parseText } from "./texts.ts";
+
+/** `TODOKU_` variables that are none of the fields, and who reads them. */
+const otherVariables = ["TODOKU_CONFIG", "TODOKU_MASTER_KEY", "TODOKU_URL", "TODOKU_API_KEY"];
+
+/** Where the configuration comes from; the first of them that sets a field counts: flags, environment, file, defaults. */
+export interface ConfigSources {
+  readonly mode: Mode;
+  /** By path. Texts, as they were typed; `true` for a flag without a value. */
+  readonly flags?: Readonly<Record<string, string | readonly string[] | true | undefined>>;
+  /** Variables `TODOKU_...`; one that is set to nothing counts as not set. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A file; default: `TODOKU_CONFIG`, else none. */
+  readonly file?: string | undefined;
+}
+
+/** One value that counts, and what set it: `--port`, `TODOKU_PORT`, the file, or `default`. */
+export interface Setting {
+  readonly field: Field;
+  /** undefined: not set, and there is no default. */
+  readonly value: unknown;
+  readonly source: string;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** In the order of the schema. */
+  readonly settings: readonly Setting[];
+  /** Sentences about what is not wrong but probably not meant. */
+  readonly warnings: readonly string[];
+}
+
+/** Puts the sources together and checks the result. @throws ConfigError with every problem. */
+export function loadConfig({
+  mode,
+  flags = {},
+  env = {},
+  file = env.TODOKU_CONFIG || undefined,
+}: ConfigSources): LoadedConfig {
+  const fields = fieldsOf();
+  const fileValues = file === undefined ? {} : readConfigFile(file);
+  const values: Record<string, unknown> = {};
+  const sources = new Map<string, string>();
+  for (const field of fields) {
+    const [value, source] = firstSet([
+      [parseFlag(field, flags[field.path]), field.flag],
+      [parseVariable(field, env[field.variable]), field.variable],
+      [valueAt(fileValues, field.path), file ?? ""],
+      [valueAt(modeDefaults[mode], field.path), "default"],
+    ]);
+    sources.set(field.path, source);
+    if (value !== undefined) setAt(values, field.path, value);
+  }
+  const checked = configSchema.safeParse(values);
+  if (!checked.success)
+    throw new ConfigError(checked.error.issues.map((issue) => describe(issue, fields, values, sources)));
+  const settings = fields.map((field) => ({
+    field,
+    value: valueAt(checked.data, field.path),
+    source: sources.get(field.path) as string,
+  }));
+  return { config: checked.data, settings, warnings: unknownVariables(fields, env) };
+}
+
+function firstSet(candidates: readonly (readonly [unknown, string])[]): readonly [unknown, string] {
+  return candidates.find(([value]) => value !== undefined && value !== null) ?? [undefined, "default"];
+}
+
+function parseFlag(field: Field, given: string | readonly string[] | true | undefined): unknown {
+  if (given === undefined || given === true) return given;
+  return parseText(field, typeof given === "string" ? given : given.join(","));
+}
+
+function parseVariable(field: Field, text: string | undefined): unknown {
+  return text === undefined || text.trim() === "" ? undefined : parseText(field, text);
+}
+
+/** One problem, with the value and where it came from. */
+function describe(
+  issue: z.core.$ZodIssue,
+  fields: readonly Field[],
+  values: Record<string, unknown>,
+  sources: ReadonlyMap<string, string>,
+): string {
+  const path = issue.path.join(".");
+  const field = fields.find((one) => path === one.path || path.startsWith(`${one.path}.`));
+  const source = sources.get(field?.path ?? path);
+  const place = source === undefined || source === "default" ? path : `${path} (${source})`;
+  const value = valueAtIssue(values, issue.path);
+  const shown = field?.isSecret === true ? "its value is not shown" : `it is ${JSON.stringify(value)}`;
+  return `${place}: ${issue.message}${value === undefined ? "" : `; ${shown}`}`;
+}
+
+function valueAtIssue(values: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, name) => {
+    if (Array.isArray(value)) return value[Number(name)];
+    return isGroup(value) ? value[String(name)] : undefined;
+  }, values);
+}
+
+function unknownVariables(fields: readonly Field[], env: NonNullable<ConfigSources["env"]>): readonly string[] {
+  const known = [...fields.map(({ variable }) => variable), ...otherVariables];
+  return Object.keys(env)
+    .filter((name) => name.startsWith("TODOKU_") && !known.includes(name))
+    .map((name) => {
+      const meant = nearest(name, known);
+      return `the environment variable ${name} is none that Todoku reads${meant === undefined ? "; `todoku config docs` lists them" : `: is ${meant} meant?`}`;
+    });
+}

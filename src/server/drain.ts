@@ -1,0 +1,34 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { Config } from "../config/schema.ts";
+import type { QueueMessages } from "../domain/queues/messages.ts";
+import type { Topics } from "../domain/topics/topics.ts";
+import type { Listener } from "./listener.ts";
+
+/** What a stop has to do with. */
+interface DrainParts {
+  readonly topics: Pick<Topics, "drain">;
+  readonly queueMessages: Pick<QueueMessages, "closeAll">;
+  readonly listener: Pick<Listener, "stopAccepting" | "close">;
+  /** Called when nobody new is let in any more. */
+  readonly onLeaving: () => void;
+  /** Ends what the doors do by themselves, like heartbeats. */
+  readonly closeDoors: () => void;
+}
+
+/**
+ * Stops without hurting anybody. Readiness says 503 already: balancers get the time to notice; then nobody new is let in, waiting
+ * receives are answered, and streams are told to reconnect one after the other; calls that run are finished; at last everything is cut.
+ */
+export async function drain(
+  parts: DrainParts,
+  { delaySeconds, seconds, graceSeconds }: Config["drain"],
+): Promise<void> {
+  const { topics, queueMessages, listener, onLeaving, closeDoors } = parts;
+  if (delaySeconds > 0) await wait(delaySeconds * 1000);
+  onLeaving();
+  listener.stopAccepting();
+  queueMessages.closeAll();
+  await topics.drain(seconds * 1000);
+  closeDoors();
+  await listener.close(graceSeconds * 1000);
+}
