@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { EnvironmentKey } from "./environment-key.ts";
 import { type CommandIo, printable } from "./io.ts";
 import { readEvents, type ServerEvent } from "./server-events.ts";
 
@@ -10,6 +11,8 @@ const silenceMs = 45_000;
 export interface ConnectionOptions {
   readonly url?: string;
   readonly apiKey?: string;
+  /** The environment to act in; default: the credential's own. */
+  readonly env?: string | undefined;
   readonly json?: boolean;
 }
 
@@ -38,23 +41,50 @@ export interface Client {
 
 type Hints = Readonly<Record<string, string>>;
 
-/** Adds `--url`, `--api-key` and `--json`. */
+/** Adds `--url`, `--api-key`, `--env` and `--json`. */
 export function withConnection(command: Command): Command {
+  return withServer(command).option(
+    "--env <environment>",
+    "act in this environment; only operators may leave their own",
+  );
+}
+
+/** Adds `--url`, `--api-key` and `--json`, for what is of the whole server. */
+export function withServer(command: Command): Command {
   return command
     .addOption(new Option("--url <url>", `address of the server (default: $TODOKU_URL, else ${defaultUrl})`))
     .addOption(new Option("--api-key <key>", "API key or token (default: $TODOKU_API_KEY); other users see arguments"))
     .option("--json", "print JSON");
 }
 
-/** The client for a command's options. A wrong address or key ends the command as a usage error that does not repeat it. */
-export function createClient(command: Command, options: ConnectionOptions, io: CommandIo): Client {
+/**
+ * The client for a command's options. A wrong address or key ends the command as a usage error that does not repeat it.
+ * `leavesTokens`: the command issues tokens, which live on when the key that `--env` makes for it ends.
+ */
+export function createClient(
+  command: Command,
+  options: ConnectionOptions,
+  io: CommandIo,
+  { leavesTokens = false }: { readonly leavesTokens?: boolean } = {},
+): Client {
   const base = parseUrl(command, options.url ?? (io.env.TODOKU_URL || defaultUrl));
   const apiKey = (options.apiKey ?? io.env.TODOKU_API_KEY ?? "").trim();
   if (!/^[\x21-\x7e]*$/.test(apiKey)) command.error("error: the API key has characters that no key has");
-  const authorization: Record<string, string> = apiKey === "" ? {} : { authorization: `Bearer ${apiKey}` };
+  if (options.env !== undefined && !/^[A-Za-z0-9-]{1,63}$/.test(options.env)) {
+    command.error("error: the name of an environment is 1 to 63 of A-Z, a-z, 0-9 and -");
+  }
+  const key =
+    options.env === undefined
+      ? undefined
+      : new EnvironmentKey(
+          options.env,
+          (method, path, body, given = apiKey) => callAs(given, method, path, body, environmentHints),
+          io,
+          leavesTokens,
+        );
 
-  async function request(path: string, init: RequestInit, hints: Hints): Promise<Response> {
-    const headers = { ...authorization, ...init.headers };
+  async function request(apiKey: string, path: string, init: RequestInit, hints: Hints): Promise<Response> {
+    const headers = { ...(apiKey === "" ? {} : { authorization: `Bearer ${apiKey}` }), ...init.headers };
     const response = await fetch(base + path, { ...init, headers, redirect: "error" }).catch((error: unknown) => {
       throw init.signal?.aborted ? error : unreachable(base, error);
     });
@@ -62,14 +92,18 @@ export function createClient(command: Command, options: ConnectionOptions, io: C
     return response;
   }
 
+  async function callAs(apiKey: string, method: string, path: string, body: unknown, hints: Hints): Promise<unknown> {
+    const json = { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    const response = await request(apiKey, path, { method, ...(body === undefined ? {} : json) }, hints);
+    if (response.status === 204) return undefined;
+    return response.json().catch(() => {
+      throw notTodoku(base, response.status);
+    });
+  }
+
   return {
     async call(method, path, body, hints = {}) {
-      const json = { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-      const response = await request(path, { method, ...(body === undefined ? {} : json) }, hints);
-      if (response.status === 204) return undefined;
-      return response.json().catch(() => {
-        throw notTodoku(base, response.status);
-      });
+      return callAs((await key?.get()) ?? apiKey, method, path, body, hints);
     },
     async *follow(path, after, signal, hints = {}) {
       const silence = new AbortController();
@@ -79,7 +113,7 @@ export function createClient(command: Command, options: ConnectionOptions, io: C
         signal: AbortSignal.any([signal, silence.signal]),
       };
       try {
-        const response = await request(path, init, hints);
+        const response = await request((await key?.get()) ?? apiKey, path, init, hints);
         if (!response.body || !response.headers.get("content-type")?.startsWith("text/event-stream")) {
           throw notTodoku(base, response.status);
         }
@@ -88,7 +122,10 @@ export function createClient(command: Command, options: ConnectionOptions, io: C
           yield event;
         }
       } catch (error) {
-        throw error instanceof CallFailure || signal.aborted ? error : unreachable(base, error);
+        if (!(error instanceof CallFailure) && !signal.aborted) throw unreachable(base, error);
+        // A stream may outlive the key that was made for it: with another one it goes on.
+        const isOver = error instanceof CallFailure && error.code === "unauthenticated" && (await key?.renew());
+        throw isOver ? new CallFailure(error.message, { code: "unauthenticated", isTemporary: true }) : error;
       } finally {
         clearTimeout(timer);
       }
@@ -122,6 +159,11 @@ function notTodoku(base: string, status: number): CallFailure {
     isTemporary: status >= 500,
   });
 }
+
+const environmentHints: Hints = {
+  not_found: "todoku env list shows the environments there are",
+  permission_denied: "use the key of an operator, or one of that environment, without --env",
+};
 
 const generalHints: Hints = {
   unauthenticated: "give an API key or a token with --api-key or TODOKU_API_KEY",

@@ -30,3 +30,13 @@ export function toSeconds(text: string): number {
   if (/^\d+(\.\d{1,3})?$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It must be seconds, with at most three decimals.");
 }
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, "": 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** The value of an option that is a time span, as milliseconds: `90s`, `10m`, `25h`, `30d`, `500ms`, or plain seconds. */
+export function toDurationMs(text: string): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d{1,3})?)(ms|s|m|h|d)?$/.exec(text) ?? [];
+  const ms = Math.round(Number(number) * (unitMs[unit] ?? Number.NaN));
+  if (Number.isSafeInteger(ms)) return ms;
+  throw new InvalidArgumentError("It must be a time span: 90s, 10m, 25h, 30d, or plain seconds.");
+}

@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 /** What a client command touches of the process: the one place, so that tests give their own. */
 export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean };
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
   /** Calls `listener` on Ctrl-C, and when nobody reads the output any more. Returns what stops listening. */

@@ -1,0 +1,192 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runCommand } from "../../../test/support/cli.ts";
+import { anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
+
+let door: TestDoor;
+beforeEach(async () => {
+  door = await anHttpDoor({});
+});
+afterEach(() => door[Symbol.asyncDispose]());
+
+async function run(args: readonly string[], stdin = ""): Promise<[number, string, string]> {
+  const command = runCommand(args, { TODOKU_URL: door.url }, [Buffer.from(stdin)]);
+  return [await command.done, command.stdout, command.stderr];
+}
+const apply = (file: unknown, ...options: string[]) => run(["apply", "-f", "-", ...options], JSON.stringify(file));
+async function changesOf(file: unknown, ...options: string[]): Promise<string[]> {
+  const [code, stdout, stderr] = await apply(file, "--json", ...options);
+  expect([code, stderr]).toEqual([0, ""]);
+  const { changes } = JSON.parse(stdout) as { changes: { action: string; kind: string; name: string }[] };
+  return changes.map(({ action, kind, name }) => `${action} ${kind} ${name}`);
+}
+
+const receive = { resource: "queue", role: "receive", queue: { name: "tasks" } };
+const publish = { resource: "topic", role: "publish", cache: { all: true }, topic: { all: true } };
+const file = {
+  caches: [{ name: "notifications", durability: "memory" }],
+  queues: [{ name: "tasks", visibilitySeconds: 60, deadLetter: { queue: "dead", maxReceives: 5 } }, { name: "dead" }],
+  keys: [{ name: "worker", grants: [receive], secret: "worker-key" }],
+};
+
+describe("todoku apply", () => {
+  it("makes what the file says, and nothing the second time", async () => {
+    const [code, stdout, stderr] = await apply(file);
+    expect([code, stderr]).toEqual([0, "5 changes made in environment dev\n"]);
+    expect(stdout.split("\n")).toEqual([
+      "+ queue tasks",
+      "+ queue dead",
+      '~ queue tasks: deadLetter none -> {"queue":"dead","maxReceives":5}',
+      "+ cache notifications",
+      "+ key worker: into secret worker-key",
+      "",
+    ]);
+    expect(await apply(file)).toEqual([0, "", "environment dev has it all: nothing to change\n"]);
+  });
+
+  it("puts a key into its secret, which works, and never prints it; without a secret it is printed once", async () => {
+    const printed = await apply({ keys: [file.keys[0], { name: "admin", superUser: true }] });
+    const [, held] = await run(["secret", "get", "worker-key"]);
+    expect(printed[1]).not.toContain(held.trim());
+    const [, listed] = await run(["queue", "list", "--json", "--api-key", held.trim()]);
+    expect(JSON.parse(listed)).toEqual({ queues: [] });
+    const [, admin = ""] = /^\+ key admin\n {2}(\S+)$/m.exec(printed[1]) ?? [];
+    expect((await run(["key", "list", "--json", "--api-key", admin]))[0]).toBe(0);
+  });
+
+  it("shows what it would do, and does nothing, when it is asked for", async () => {
+    expect((await apply(file, "--dry-run"))[2]).toBe("5 changes would be made in environment dev\n");
+    expect((await apply(file, "--dry-run"))[2]).toBe("5 changes would be made in environment dev\n");
+  });
+
+  it("changes rights in place, and makes a key anew that its secret has lost", async () => {
+    await apply(file);
+    const [, held] = await run(["secret", "get", "worker-key"]);
+    const wider = { keys: [{ ...file.keys[0], grants: [receive, publish] }] };
+    expect(await changesOf(wider)).toEqual(["update key worker"]);
+    expect((await run(["cache", "list", "--api-key", held.trim()]))[0]).toBe(1); // a worker's key still
+    await run(["topic", "publish", "notifications", "t", "hello", "--api-key", held.trim()]);
+    await run(["secret", "rm", "worker-key"]);
+    expect(await changesOf(wider)).toEqual(["replace key worker"]);
+    expect((await run(["secret", "get", "worker-key"]))[1]).not.toBe(held);
+    expect(await changesOf(wider)).toEqual([]);
+  });
+
+  it("deletes what the file does not have only when it is told to, and never a key without a name", async () => {
+    await apply(file);
+    await run(["key", "create", "--super-user"]);
+    const less = { caches: [{ name: "c" }], queues: [], keys: [] }; // the door has a cache of its own
+    expect(await changesOf(less)).toEqual([]);
+    expect(await changesOf(less, "--prune")).toEqual([
+      "delete key worker",
+      "update queue tasks",
+      "delete queue dead",
+      "delete queue tasks",
+      "delete cache notifications",
+    ]);
+    const { keys } = JSON.parse((await run(["key", "list", "--json"]))[1]) as { keys: unknown[] };
+    expect(keys).toHaveLength(1);
+  });
+
+  it("does nothing at all when one thing cannot be, or the file is wrong", async () => {
+    await apply(file);
+    const [code, stdout, stderr] = await apply({
+      caches: [{ name: "notifications", durability: "disk" }],
+      queues: [{ name: "new" }],
+    });
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^error: cache "notifications": durability is memory and cannot become disk/);
+    expect(await apply({ queue: [] })).toEqual([2, "", 'error: -: the file: there is nothing called "queue"\n']);
+    const missing = await run(["apply", "-f", "missing.yaml"]);
+    expect(missing).toEqual([2, "", expect.stringMatching(/^error: missing.yaml: ENOENT/)]);
+  });
+
+  it("tells scripts the ids and addresses", async () => {
+    const [, stdout] = await apply(file, "--json");
+    const { environment, outputs } = JSON.parse(stdout) as { environment: string; outputs: unknown };
+    expect(environment).toBe("dev");
+    expect(outputs).toEqual({
+      caches: { notifications: { path: "/v1/topics/notifications" } },
+      queues: { tasks: { path: "/v1/queues/tasks" }, dead: { path: "/v1/queues/dead" } },
+      keys: { worker: { keyId: expect.stringMatching(/^dev-[0-9a-f]{16}$/), secret: "worker-key" } },
+    });
+  });
+
+  it("applies in another environment with --env, its settings too", async () => {
+    await run(["env", "create", "FEAT-X"]);
+    expect(await changesOf({ ...file, settings: { cacheDurability: "memory" } }, "--env", "FEAT-X")).toContain(
+      "update settings FEAT-X",
+    );
+    expect(await changesOf({ ...file, settings: { cacheDurability: "memory" } }, "--env", "FEAT-X")).toEqual([]);
+    expect((await run(["cache", "list"]))[1]).not.toContain("notifications");
+  });
+});
+
+describe("todoku export", () => {
+  it("writes YAML that apply takes and has nothing to do with, and that makes the same elsewhere", async () => {
+    await apply({ ...file, keys: [{ name: "worker", grants: [receive], description: "works" }] });
+    await run(["key", "create", "--super-user"]);
+    const [, yaml] = await run(["export"]);
+    expect(await run(["apply", "-f", "-", "--prune"], yaml)).toEqual([
+      0,
+      "",
+      "environment dev has it all: nothing to change\n",
+    ]);
+    await run(["env", "create", "FEAT-X"]);
+    const directory = await mkdtemp(join(tmpdir(), "todoku-test-"));
+    await writeFile(join(directory, "todoku.yaml"), yaml);
+    expect((await run(["apply", "-f", join(directory, "todoku.yaml"), "--env", "FEAT-X"]))[0]).toBe(0);
+    await rm(directory, { recursive: true });
+    expect((await run(["export", "--env", "FEAT-X"]))[1]).toBe(yaml);
+  });
+});
+
+describe("whatever a file says", () => {
+  const queueNames = ["a", "b", "c", "d"];
+  const aFile = fc.record({
+    caches: fc
+      .uniqueArray(fc.constantFrom("x", "y", "z"), { maxLength: 3 })
+      .map((names) => names.map((name) => ({ name }))),
+    queues: fc
+      .uniqueArray(fc.constantFrom(...queueNames), { maxLength: 4 })
+      .chain((names) =>
+        fc.tuple(
+          ...names.map((name) =>
+            fc.record({
+              name: fc.constant(name),
+              delaySeconds: fc.constantFrom(0, 1.5, 9),
+              deadLetter: fc.option(
+                fc.constantFrom(...names, name).filter((other) => other !== name || names.length === 1),
+                { nil: undefined },
+              ),
+            }),
+          ),
+        ),
+      )
+      .map((queues) =>
+        queues.map(({ deadLetter, ...queue }) =>
+          deadLetter === undefined || deadLetter === queue.name
+            ? queue
+            : { ...queue, deadLetter: { queue: deadLetter, maxReceives: 2 } },
+        ),
+      ),
+    keys: fc
+      .uniqueArray(fc.constantFrom("k", "l"), { maxLength: 2 })
+      .map((names) => names.map((name) => ({ name, grants: [receive], secret: `${name}-key` }))),
+  });
+
+  it("one apply with --prune leads there from any other, and a second finds nothing to do", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(aFile, { minLength: 1, maxLength: 3 }), async (files) => {
+        for (const wanted of files) {
+          await changesOf(wanted, "--prune");
+          expect(await changesOf(wanted, "--prune")).toEqual([]);
+        }
+      }),
+      { numRuns: 8 },
+    );
+  });
+});

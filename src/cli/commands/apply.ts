@@ -1,0 +1,107 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { carryOut, type MadeKey } from "../resources/carry-out.ts";
+import { type Current, readCurrent } from "../resources/current.ts";
+import { type Change, toPlan } from "../resources/plan.ts";
+import { parseResourceFile, type ResourceFile, ResourceFileError } from "../resources/resource-file.ts";
+import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
+import { readText } from "./input.ts";
+import { type CommandIo, printable, processIo } from "./io.ts";
+
+interface ApplyOptions extends ConnectionOptions {
+  readonly file: string;
+  readonly prune?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** `todoku apply`. */
+export function registerApply(program: Command, io: CommandIo = processIo): void {
+  withConnection(program.command("apply"))
+    .description(
+      "give an environment what a file says: caches, queues, keys and settings; again and again changes nothing more",
+    )
+    .requiredOption("-f, --file <file>", "the file, YAML or JSON; - reads stdin")
+    .option("--prune", "delete what the file does not have, with its data; keys only when they have a name")
+    .option("--dry-run", "show what would be done, and do nothing")
+    .action(async (options: ApplyOptions, command: Command) => {
+      const file = await readResourceFile(command, options.file, io);
+      const client = createClient(command, options, io);
+      // Settings are an operator's, who is one in their own environment only.
+      const operator = createClient(command, { ...options, env: undefined }, io);
+      const current = await readCurrent(client, file);
+      const { changes, problems } = toPlan(file, current, options.prune === true);
+      if (problems.length > 0) throw new Error(problems.map(printable).join("\nerror: "));
+      const made = new Map<string, MadeKey>();
+      for (const change of changes) {
+        if (!options.json) io.stdout.write(`${lineOf(change)}\n`);
+        if (options.dryRun) continue;
+        const key = await carryOut(change.kind === "settings" ? operator : client, change);
+        if (key) made.set(change.name, key);
+        if (key?.apiKey !== undefined && !options.json) io.stdout.write(`  ${key.apiKey}\n`);
+      }
+      if (options.json) io.stdout.write(`${JSON.stringify(toOutput(file, current, changes, made, options))}\n`);
+      else io.stderr.write(`${summaryOf(current.environment, changes, options)}\n`);
+    });
+}
+
+async function readResourceFile(command: Command, path: string, io: CommandIo): Promise<ResourceFile> {
+  try {
+    return parseResourceFile(path === "-" ? await readText(command, path, io) : await readFile(path, "utf8"));
+  } catch (error) {
+    if (!(error instanceof ResourceFileError) && !(error instanceof Error && "syscall" in error)) throw error;
+    return command.error(error.message.replace(/^/gm, `error: ${path}: `));
+  }
+}
+
+const signs = { create: "+", update: "~", replace: "!", delete: "-" } as const;
+
+function lineOf({ action, kind, name, differences, secret }: Change): string {
+  const details = Object.entries(differences).map(([field, { from, to }]) => `${field} ${words(from)} -> ${words(to)}`);
+  const place = secret !== undefined && action !== "update" ? [`into secret ${secret}`] : [];
+  const text = [...details, ...place].join(", ");
+  return printable(`${signs[action]} ${kind} ${name}${text === "" ? "" : `: ${text}`}`);
+}
+
+function words(value: unknown): string {
+  if (value === undefined || value === null) return "none";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function summaryOf(environment: string, changes: readonly Change[], { dryRun }: ApplyOptions): string {
+  if (changes.length === 0) return `environment ${environment} has it all: nothing to change`;
+  const count = `${changes.length} change${changes.length === 1 ? "" : "s"}`;
+  return dryRun
+    ? `${count} would be made in environment ${environment}`
+    : `${count} made in environment ${environment}`;
+}
+
+/** Ids and addresses for scripts. */
+function toOutput(
+  file: ResourceFile,
+  current: Current,
+  changes: readonly Change[],
+  made: ReadonlyMap<string, MadeKey>,
+  { dryRun = false }: ApplyOptions,
+) {
+  const keys = (file.keys ?? []).map(({ name, secret }) => {
+    const keyId = current.keys.find((key) => key.name === name)?.keyId;
+    return [
+      name,
+      made.get(name) ?? { ...(keyId === undefined ? {} : { keyId }), ...(secret === undefined ? {} : { secret }) },
+    ];
+  });
+  const address = (part: string, { name }: { name: string }) => [
+    name,
+    { path: `/v1/${part}/${encodeURIComponent(name)}` },
+  ];
+  return {
+    environment: current.environment,
+    dryRun,
+    changes: changes.map(({ action, kind, name, differences }) => ({ action, kind, name, differences })),
+    outputs: {
+      caches: Object.fromEntries((file.caches ?? []).map((cache) => address("topics", cache))),
+      queues: Object.fromEntries((file.queues ?? []).map((queue) => address("queues", queue))),
+      keys: Object.fromEntries(keys),
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import { defaultSettings } from "../../domain/queues/settings.ts";
+import { type CurrentKey, type CurrentQueue, readCurrent } from "../resources/current.ts";
+import { printResourceFile, type ResourceFile } from "../resources/resource-file.ts";
+import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
+import { type CommandIo, processIo } from "./io.ts";
+
+/** `todoku export`: what `apply` would take. Keys without a name are not in it: nothing could tell them apart. */
+export function registerExport(program: Command, io: CommandIo = processIo): void {
+  withConnection(program.command("export"))
+    .description(
+      "print what an environment has, as a file for apply: caches, queues, named keys and settings; no data, no secrets",
+    )
+    .action(async (options: ConnectionOptions, command: Command) => {
+      const client = createClient(command, options, io);
+      const { settings, caches, queues, keys } = await readCurrent(client, { caches: [], queues: [], keys: [] });
+      const file: ResourceFile = {
+        ...(Object.keys(settings).length === 0 ? {} : { settings }),
+        caches: caches.map(({ name, durability }) => ({ name, durability })),
+        queues: queues.map(toQueue),
+        keys: keys.flatMap(toKey),
+      };
+      io.stdout.write(options.json ? `${JSON.stringify(file)}\n` : printResourceFile(file));
+    });
+}
+
+/** What differs from a queue that was made without a word. */
+function toQueue({ name, visibilitySeconds, delaySeconds, retentionSeconds, deadLetter }: CurrentQueue) {
+  const { visibilityMs, delayMs, retentionMs } = defaultSettings;
+  return {
+    name,
+    ...(visibilitySeconds * 1000 === visibilityMs ? {} : { visibilitySeconds }),
+    ...(delaySeconds * 1000 === delayMs ? {} : { delaySeconds }),
+    ...(retentionSeconds * 1000 === retentionMs ? {} : { retentionSeconds }),
+    ...(deadLetter === undefined ? {} : { deadLetter }),
+  };
+}
+
+function toKey({ name, description, superUser, operator, grants }: CurrentKey): NonNullable<ResourceFile["keys"]> {
+  if (name === undefined || operator === true) return [];
+  const rights = superUser ? { superUser: true as const } : { grants: grants as never };
+  return [{ name, ...(description === "" ? {} : { description }), ...rights }];
+}

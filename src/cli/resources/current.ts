@@ -1,0 +1,85 @@
+import { isDeepStrictEqual } from "node:util";
+import { CallFailure, type Client } from "../commands/client.ts";
+import type { ResourceFile } from "./resource-file.ts";
+
+/** A key as the server lists it. */
+export interface CurrentKey {
+  readonly keyId: string;
+  readonly name?: string;
+  readonly description: string;
+  readonly superUser: boolean;
+  readonly operator?: boolean;
+  readonly grants: readonly unknown[];
+  readonly expiresAtMs: number | null;
+}
+
+/** What an environment has. */
+export interface Current {
+  readonly environment: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly caches: readonly { readonly name: string; readonly durability: "disk" | "memory" }[];
+  readonly queues: readonly CurrentQueue[];
+  readonly keys: readonly CurrentKey[];
+  /** Of each secret that is asked for: the id of the API key that it holds; undefined when it holds none, or is missing. */
+  readonly keyIdInSecret: ReadonlyMap<string, string | undefined>;
+}
+
+/** A queue as the server lists it. */
+export interface CurrentQueue {
+  readonly name: string;
+  readonly visibilitySeconds: number;
+  readonly delaySeconds: number;
+  readonly retentionSeconds: number;
+  readonly deadLetter?: { readonly queue: string; readonly maxReceives: number };
+}
+
+/** Reads it; only what `file` speaks of, so that a credential needs rights for no more. @throws CallFailure. */
+export async function readCurrent(client: Client, file: ResourceFile): Promise<Current> {
+  const environment = (await client.call("GET", "/v1/environment")) as Pick<Current, "settings"> & { name: string };
+  const list = async <T>(part: "caches" | "queues" | "keys"): Promise<readonly T[]> =>
+    file[part] === undefined
+      ? []
+      : (((await client.call("GET", `/v1/${part}`)) as Record<string, readonly T[]>)[part] ?? []);
+  const secrets = (file.keys ?? []).flatMap(({ secret }) => (secret === undefined ? [] : [secret]));
+  const keyIdInSecret = new Map<string, string | undefined>();
+  for (const secret of secrets) keyIdInSecret.set(secret, await keyIdIn(client, secret));
+  return {
+    environment: environment.name,
+    settings: environment.settings,
+    caches: await list("caches"),
+    queues: await list("queues"),
+    keys: newestOfEachName(await list<CurrentKey>("keys")),
+    keyIdInSecret,
+  };
+}
+
+/** A key that was rotated goes on beside its successor, which has its name, for the overlap; the oldest come first. */
+function newestOfEachName(keys: readonly CurrentKey[]): readonly CurrentKey[] {
+  return keys.filter(({ name }, at) => name === undefined || !keys.slice(at + 1).some((later) => later.name === name));
+}
+
+/** The id of the key that a secret holds, in its v1 form or bare. */
+async function keyIdIn(client: Client, secret: string): Promise<string | undefined> {
+  try {
+    const { value } = (await client.call("GET", `/v1/secrets/${encodeURIComponent(secret)}`)) as { value: string };
+    const bare = value.startsWith("tdk_") ? value : Buffer.from(value, "base64").toString("utf8");
+    return /tdk_([\w-]+-[0-9a-f]{16})_/.exec(bare)?.[1];
+  } catch (error) {
+    if (error instanceof CallFailure && error.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+/** Grants are a set: their order says nothing. */
+export function isSameGrants(a: readonly unknown[], b: readonly unknown[]): boolean {
+  const sorted = (grants: readonly unknown[]) => grants.map(canonical).sort();
+  return isDeepStrictEqual(sorted(a), sorted(b));
+}
+
+/** JSON with sorted field names, so that equal values have equal texts; lists of grants within a grant are sets too. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).sort().join()}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([name, entry]) => `${JSON.stringify(name)}:${canonical(entry)}`).join()}}`;
+}

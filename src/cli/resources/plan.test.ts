@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import type { Current } from "./current.ts";
+import { toPlan } from "./plan.ts";
+import type { ResourceFile } from "./resource-file.ts";
+
+const empty: Current = {
+  ...{ environment: "dev", settings: {}, caches: [], queues: [], keys: [] },
+  keyIdInSecret: new Map(),
+};
+const seconds = { visibilitySeconds: 30, delaySeconds: 0, retentionSeconds: 345_600 };
+const publish = { resource: "topic", role: "publish", cache: { all: true }, topic: { all: true } } as const;
+const receive = { resource: "queue", role: "receive", queue: { name: "q" } } as const;
+const key = {
+  ...{ keyId: "dev-0123456789abcdef", name: "worker", description: "", superUser: false },
+  ...{ grants: [publish, receive], expiresAtMs: null },
+};
+
+const steps = (file: ResourceFile, current: Current, prune = false) =>
+  toPlan(file, current, prune).changes.map(({ action, kind, name }) => `${action} ${kind} ${name}`);
+
+describe("a plan", () => {
+  it("makes all queues before any rule names one of them, in a circle too", () => {
+    const queues = [
+      { name: "a", deadLetter: { queue: "b", maxReceives: 3 } },
+      { name: "b", deadLetter: { queue: "a", maxReceives: 3 } },
+    ];
+    expect(steps({ queues }, empty)).toEqual(["create queue a", "create queue b", "update queue a", "update queue b"]);
+    const made = { ...empty, queues: queues.map((queue) => ({ ...queue, ...seconds })) };
+    expect(steps({ queues }, made, true)).toEqual([]);
+  });
+
+  it("gives a setting that the file leaves out its default again", () => {
+    const current = { ...empty, queues: [{ name: "q", ...seconds, delaySeconds: 5 }] };
+    const [change] = toPlan({ queues: [{ name: "q" }] }, current, false).changes;
+    expect(change?.differences).toEqual({ delaySeconds: { from: 5, to: 0 } });
+    expect(change?.body).toEqual({ delaySeconds: 0 });
+  });
+
+  it("takes a rule away with null", () => {
+    const old = { name: "q", ...seconds, deadLetter: { queue: "d", maxReceives: 2 } };
+    const current = { ...empty, queues: [old, { name: "d", ...seconds }] };
+    const [change] = toPlan({ queues: [{ name: "q" }, { name: "d" }] }, current, false).changes;
+    expect(change?.body).toEqual({ deadLetter: null });
+  });
+
+  it("says what cannot be", () => {
+    const current: Current = {
+      ...empty,
+      caches: [{ name: "c", durability: "disk" }],
+      queues: [{ name: "old", ...seconds }],
+    };
+    const file: ResourceFile = {
+      caches: [{ name: "c", durability: "memory" }],
+      queues: [{ name: "q", deadLetter: { queue: "old", maxReceives: 1 } }],
+    };
+    expect(toPlan(file, current, false).problems).toEqual([
+      'cache "c": durability is disk and cannot become memory; delete the cache with its data first, or take another name',
+    ]);
+    expect(toPlan(file, current, true).problems).toContain('queue "q": its dead-letter queue "old" is not in the file');
+  });
+
+  it("sees grants as a set, and changes a key in place", () => {
+    const current = { ...empty, keys: [key] };
+    expect(steps({ keys: [{ name: "worker", grants: [receive, publish] }] }, current)).toEqual([]);
+    const [change] = toPlan({ keys: [{ name: "worker", grants: [receive] }] }, current, false).changes;
+    expect(change).toMatchObject({ action: "update", keyId: key.keyId, body: { grants: [receive], superUser: false } });
+  });
+
+  it("replaces a key that its secret does not hold", () => {
+    const keys = [{ name: "worker", grants: [publish, receive], secret: "worker-key" }];
+    const holding = (keyId: string | undefined) => ({
+      ...empty,
+      keys: [key],
+      keyIdInSecret: new Map([["worker-key", keyId]]),
+    });
+    expect(steps({ keys }, holding(key.keyId))).toEqual([]);
+    expect(steps({ keys }, holding(undefined))).toEqual(["replace key worker"]);
+    expect(steps({ keys }, holding("dev-ffffffffffffffff"))).toEqual(["replace key worker"]);
+  });
+
+  it("prunes only the parts that the file has, and no key without a name", () => {
+    const { name: _, ...unnamed } = key;
+    const current: Current = {
+      ...empty,
+      caches: [{ name: "c", durability: "disk" }],
+      queues: [
+        { name: "q", ...seconds, deadLetter: { queue: "d", maxReceives: 1 } },
+        { name: "d", ...seconds },
+      ],
+      keys: [key, unnamed],
+    };
+    expect(steps({ queues: [], keys: [] }, current, true)).toEqual([
+      "delete key worker",
+      "update queue q",
+      "delete queue q",
+      "delete queue d",
+    ]);
+    expect(steps({ queues: [], keys: [] }, current)).toEqual([]);
+    expect(steps({}, current, true)).toEqual([]);
+  });
+});

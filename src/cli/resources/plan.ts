@@ -1,0 +1,177 @@
+import { isDeepStrictEqual } from "node:util";
+import { defaultSettings } from "../../domain/queues/settings.ts";
+import { type Current, type CurrentKey, isSameGrants } from "./current.ts";
+import type { ResourceFile } from "./resource-file.ts";
+
+/** One call that brings the environment nearer to the file. */
+export interface Change {
+  readonly action: "create" | "update" | "replace" | "delete";
+  readonly kind: "settings" | "cache" | "queue" | "key";
+  readonly name: string;
+  /** By field: what it is, and what it will be. */
+  readonly differences: Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
+  /** What is sent. */
+  readonly body?: unknown;
+  /** Of a key: the one there is. */
+  readonly keyId?: string;
+  /** Of a key: where the new one is put. */
+  readonly secret?: string;
+}
+
+/** What has to be done, in the order in which it works, and what cannot be. */
+export interface Plan {
+  readonly changes: readonly Change[];
+  /** Sentences. With one of them nothing is carried out. */
+  readonly problems: readonly string[];
+}
+
+/** Compares; pure. `prune`: what the file does not have goes, too; keys only when they have a name, for those without one were made by hand. */
+export function toPlan(file: ResourceFile, current: Current, prune: boolean): Plan {
+  const plans = [
+    planSettings(file, current),
+    planQueues(file, current, prune),
+    planCaches(file, current),
+    planKeys(file, current),
+  ];
+  const pruned = prune ? planPrune(file, current) : [];
+  return {
+    changes: [...plans.flatMap(({ changes }) => changes), ...pruned],
+    problems: plans.flatMap(({ problems }) => problems),
+  };
+}
+
+function planSettings({ settings }: ResourceFile, current: Current): Plan {
+  if (settings === undefined || isDeepStrictEqual(settings, current.settings)) return nothing;
+  const differences = compare(current.settings, settings);
+  return {
+    changes: [{ action: "update", kind: "settings", name: current.environment, differences, body: { settings } }],
+    problems: [],
+  };
+}
+
+function planCaches({ caches = [] }: ResourceFile, current: Current): Plan {
+  const changes: Change[] = [];
+  const problems: string[] = [];
+  for (const cache of caches) {
+    const old = current.caches.find(({ name }) => name === cache.name);
+    if (!old) changes.push({ action: "create", kind: "cache", name: cache.name, differences: {}, body: cache });
+    else if (cache.durability !== undefined && cache.durability !== old.durability) {
+      problems.push(
+        `cache "${cache.name}": durability is ${old.durability} and cannot become ${cache.durability}; delete the cache with its data first, or take another name`,
+      );
+    }
+  }
+  return { changes, problems };
+}
+
+/** A queue is made before it is named as a dead-letter queue: rules that name one which is still to come are set when all are there. */
+function planQueues({ queues = [] }: ResourceFile, current: Current, prune: boolean): Plan {
+  const there = new Set(current.queues.map(({ name }) => name));
+  const declared = new Set(queues.map(({ name }) => name));
+  const problems = queues.flatMap(({ name, deadLetter }) =>
+    deadLetter === undefined || declared.has(deadLetter.queue) || (there.has(deadLetter.queue) && !prune)
+      ? []
+      : [
+          `queue "${name}": its dead-letter queue "${deadLetter.queue}" is ${prune ? "not in the file" : "neither in the file nor there"}`,
+        ],
+  );
+  const created: Change[] = [];
+  const updated: Change[] = [];
+  for (const { name, deadLetter, ...settings } of queues) {
+    const wanted = { ...defaultSeconds, ...settings };
+    const old = current.queues.find((queue) => queue.name === name);
+    if (!old) created.push({ action: "create", kind: "queue", name, differences: {}, body: { name, ...settings } });
+    const differences = compare(
+      old ? { ...secondsOf(old), deadLetter: old.deadLetter } : { deadLetter: undefined },
+      old ? { ...wanted, deadLetter } : { deadLetter },
+    );
+    if (Object.keys(differences).length === 0) continue;
+    const body = Object.fromEntries(Object.entries(differences).map(([field, { to }]) => [field, to ?? null]));
+    updated.push({ action: "update", kind: "queue", name, differences, body });
+  }
+  return { changes: [...created, ...updated], problems };
+}
+
+function planKeys({ keys = [] }: ResourceFile, current: Current): Plan {
+  const changes = keys.flatMap((key): Change[] => {
+    const { secret, ...body } = key;
+    const place = secret === undefined ? {} : { secret };
+    const old = current.keys.find(({ name }) => name === key.name);
+    if (!old) return [{ action: "create", kind: "key", name: key.name, differences: {}, body, ...place }];
+    // A key is shown once: where its secret does not hold it, nobody has it, and only a new one helps.
+    const held = secret === undefined ? old.keyId : current.keyIdInSecret.get(secret);
+    if (held !== old.keyId) {
+      const differences = { secret: { from: held, to: "a new key" } };
+      return [{ action: "replace", kind: "key", name: key.name, differences, body, keyId: old.keyId, ...place }];
+    }
+    const differences = compareKey(old, key);
+    if (Object.keys(differences).length === 0) return [];
+    const changed = { description: key.description ?? "", superUser: key.superUser === true, grants: key.grants ?? [] };
+    return [{ action: "update", kind: "key", name: key.name, differences, body: changed, keyId: old.keyId }];
+  });
+  return { changes, problems: [] };
+}
+
+/** Keys first: who uses what goes should hear of it by being refused. Dead-letter rules go before their queues, which could not be deleted otherwise. */
+function planPrune(file: ResourceFile, current: Current): Change[] {
+  const surplus = <T extends { readonly name?: string }>(
+    part: readonly { readonly name: string }[] | undefined,
+    entries: readonly T[],
+  ) =>
+    part === undefined
+      ? []
+      : entries.filter(({ name }) => name !== undefined && !part.some((entry) => entry.name === name));
+  const queues = surplus(file.queues, current.queues);
+  const gone = { differences: {}, action: "delete" } as const;
+  return [
+    ...surplus(file.keys, current.keys).map(({ name = "", keyId }): Change => ({ ...gone, kind: "key", name, keyId })),
+    ...queues.flatMap(({ name, deadLetter }): Change[] =>
+      deadLetter === undefined
+        ? []
+        : [
+            {
+              action: "update",
+              kind: "queue",
+              name,
+              differences: compare({ deadLetter }, {}),
+              body: { deadLetter: null },
+            },
+          ],
+    ),
+    ...queues.map(({ name }): Change => ({ ...gone, kind: "queue", name })),
+    ...surplus(file.caches, current.caches).map(({ name }): Change => ({ ...gone, kind: "cache", name })),
+  ];
+}
+
+const nothing: Plan = { changes: [], problems: [] };
+const defaultSeconds = {
+  visibilitySeconds: defaultSettings.visibilityMs / 1000,
+  delaySeconds: defaultSettings.delayMs / 1000,
+  retentionSeconds: defaultSettings.retentionMs / 1000,
+};
+
+function secondsOf({ visibilitySeconds, delaySeconds, retentionSeconds }: typeof defaultSeconds) {
+  return { visibilitySeconds, delaySeconds, retentionSeconds };
+}
+
+function compareKey(old: CurrentKey, key: NonNullable<ResourceFile["keys"]>[number]): Change["differences"] {
+  const plain = compare(
+    { description: old.description, superUser: old.superUser },
+    { description: key.description ?? "", superUser: key.superUser === true },
+  );
+  const grants = key.grants ?? [];
+  return isSameGrants(old.grants, grants) ? plain : { ...plain, grants: { from: old.grants, to: grants } };
+}
+
+/** The fields in which they differ. */
+function compare(
+  from: Readonly<Record<string, unknown>>,
+  to: Readonly<Record<string, unknown>>,
+): Change["differences"] {
+  const fields = [...new Set([...Object.keys(from), ...Object.keys(to)])];
+  return Object.fromEntries(
+    fields
+      .filter((field) => !isDeepStrictEqual(from[field], to[field]))
+      .map((field) => [field, { from: from[field], to: to[field] }]),
+  );
+}

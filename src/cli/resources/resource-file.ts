@@ -1,0 +1,93 @@
+import { parse, stringify } from "yaml";
+import { z } from "zod";
+import { grantSchema } from "../../domain/auth/grants.ts";
+
+// Bounds are the server's to know: here stands what a file looks like, so that a slip of the pen is found before anything is changed.
+const name = z.string().min(1);
+const queueSchema = z.strictObject({
+  name,
+  visibilitySeconds: z.number().optional(),
+  delaySeconds: z.number().optional(),
+  retentionSeconds: z.number().optional(),
+  deadLetter: z.strictObject({ queue: name, maxReceives: z.int() }).optional(),
+});
+const keySchema = z
+  .strictObject({
+    name,
+    description: z.string().optional(),
+    superUser: z.literal(true).optional(),
+    grants: z.array(grantSchema).min(1).optional(),
+    /** Where the key is put when it is made; without it, it is printed once. */
+    secret: name.optional(),
+  })
+  .refine((key) => (key.superUser === undefined) !== (key.grants === undefined), {
+    error: "must have either superUser: true or grants",
+  });
+const resourceFileSchema = z.strictObject({
+  /** Of the environment itself; only an operator may change them. */
+  settings: z.record(z.string(), z.unknown()).optional(),
+  caches: z.array(z.strictObject({ name, durability: z.enum(["disk", "memory"]).optional() })).optional(),
+  queues: z.array(queueSchema).optional(),
+  keys: z.array(keySchema).optional(),
+});
+
+/** A `todoku.yaml`: what an environment should have. A part that is left out is not looked at, not even by `--prune`. */
+export type ResourceFile = z.output<typeof resourceFileSchema>;
+
+/** A file does not say what it should. Each line names the place. */
+export class ResourceFileError extends Error {
+  override readonly name = "ResourceFileError";
+}
+
+/** YAML, or JSON, which is YAML too. @throws ResourceFileError. */
+export function parseResourceFile(text: string): ResourceFile {
+  const { data, error } = resourceFileSchema.safeParse(parseYaml(text) ?? {});
+  if (error) {
+    throw new ResourceFileError(error.issues.map((issue) => `${placeOf(issue)}: ${wordsOf(issue)}`).join("\n"));
+  }
+  const twice = [
+    ...namedTwice("caches", data.caches),
+    ...namedTwice("queues", data.queues),
+    ...namedTwice("keys", data.keys),
+    ...namedTwice(
+      "secrets of keys",
+      data.keys?.flatMap(({ secret }) => (secret ? [{ name: secret }] : [])),
+    ),
+  ];
+  if (twice.length > 0) throw new ResourceFileError(twice.join("\n"));
+  return data;
+}
+
+/** The YAML of it. */
+export function printResourceFile(file: ResourceFile): string {
+  return stringify(file, { lineWidth: 0 });
+}
+
+function parseYaml(text: string): unknown {
+  try {
+    return parse(text, { prettyErrors: true });
+  } catch (error) {
+    throw new ResourceFileError(`it is no YAML: ${error instanceof Error ? error.message.trimEnd() : String(error)}`);
+  }
+}
+
+function placeOf({ path }: z.core.$ZodIssue): string {
+  const place = path
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("")
+    .replace(/^\./, "");
+  return place === "" ? "the file" : place;
+}
+
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "unrecognized_keys")
+    return `there is nothing called ${issue.keys.map((key) => `"${key}"`).join(", ")}`;
+  return issue.message;
+}
+
+function namedTwice(part: string, entries: readonly { readonly name: string }[] = []): string[] {
+  const names = entries.map((entry) => entry.name);
+  return [...new Set(names.filter((name, n) => names.indexOf(name) !== n))].map(
+    (name) => `${part}: "${name}" stands there twice`,
+  );
+}
