@@ -1,6 +1,20 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-// Tests that need a process, a browser or real seconds stand in projects of their own: scripts/test.ts runs those one after the other.
+// Tests that need a process, load or a browser stand in projects of their own: scripts/test.ts runs those one after the other.
+
+/** What puts load on the machine, or measures: one file at a time. */
+const alone = [
+  "clock-steps",
+  "crash-*",
+  "drain",
+  "key-rotation",
+  "limits",
+  "listener",
+  "momento-first-stream",
+  "power-cut",
+  "soak",
+].map((name) => `test/system/${name}.test.ts`);
 export default defineConfig({
   test: {
     projects: [
@@ -10,12 +24,24 @@ export default defineConfig({
           include: ["src/**/*.test.ts", "scripts/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: ["**/node_modules/**"],
           testTimeout: 20_000,
+          // By default one less than there are cores: on two, the second one would idle.
+          maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
         },
       },
       {
         test: {
           name: "system",
           include: ["test/system/**/*.test.ts"],
+          exclude: alone,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: "load",
+          include: alone,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
