@@ -1,18 +1,20 @@
 // The docs against the code: what a page lists is what there is, links lead somewhere, and the scripts of the Node guide run.
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import { status as grpcStatusNames } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { registerDev } from "../src/cli/commands/dev.ts";
-import { configSchema } from "../src/config/schema.ts";
+import { configPage } from "../src/config/page.ts";
 import { wrapCredential } from "../src/domain/auth/credential.ts";
 import { errorCodes } from "../src/domain/errors.ts";
 import { limits } from "../src/domain/limits.ts";
 import { grpcStatus } from "../src/protocols/momento/errors.ts";
 import { aSession, GrpcCall } from "../test/support/grpc.ts";
 import { aServer } from "../test/support/server.ts";
+import { aCertificate } from "../test/support/tls.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -108,22 +110,16 @@ describe("docs/reference", () => {
     expect(listed).toEqual(flatten(limits));
   });
 
-  it("config.md has every field, with its flag, default and sentence", () => {
+  it("config.md is what `todoku config docs` prints", () => {
+    expect(read("docs/reference/config.md")).toBe(configPage());
+  });
+
+  it("config.md has every flag of the servers, and no other", () => {
     const program = new Command();
     registerDev(program);
-    const options = program.commands[0]?.options ?? [];
-    const defaults: Record<string, unknown> = configSchema.parse({});
-    const wanted = Object.entries(configSchema.shape).map(([name, { description }]) => {
-      const flag = options.find((option) => option.description === description)?.long;
-      return [
-        name,
-        `\`${flag}\``,
-        name in defaults ? `\`${JSON.stringify(defaults[name])}\`` : "none",
-        description as string,
-      ];
-    });
-    expect(rows("docs/reference/config.md")).toEqual(wanted);
-    expect(options).toHaveLength(wanted.length);
+    const flags = program.commands[0]?.options.map((option) => option.long) ?? [];
+    const listed = rows("docs/reference/config.md").map(([, flag = ""]) => flag.replaceAll("`", ""));
+    expect(["--config", ...listed]).toEqual(flags);
   });
 
   it("errors.md has the gRPC status of each code", () => {
@@ -141,14 +137,19 @@ describe("docs/reference", () => {
 describe("a started server", () => {
   let server: Awaited<ReturnType<typeof aServer>>;
   let keyed: Awaited<ReturnType<typeof aServer>>;
+  let certificate: Awaited<ReturnType<typeof aCertificate>>;
 
   beforeAll(async () => {
-    server = await aServer();
+    certificate = await aCertificate();
+    // With TLS, for its metrics; without it for the rest.
+    const { certFile, keyFile } = certificate;
+    server = await aServer({ tls: { certFile, keyFile, plaintext: "loopback" } });
     keyed = await aServer({ devKey: true });
   });
   afterAll(async () => {
     await server?.[Symbol.asyncDispose]();
     await keyed?.[Symbol.asyncDispose]();
+    await certificate?.[Symbol.asyncDispose]();
   });
 
   it("has exactly the metrics of docs/reference/metrics.md", async () => {
@@ -189,6 +190,25 @@ describe("a started server", () => {
     for (const [call = "", says = ""] of listed) expect(await isServed(call), call).toBe(says.startsWith("served"));
   });
 
+  it.each([
+    [
+      "keys-and-tokens.md",
+      ["your order is on its way", "It is valid.", "It was REVOKED", "those signed before are refused at"],
+    ],
+  ])(
+    "runs the shell blocks of docs/guides/%s, as one script",
+    async (page, printed) => {
+      await using fresh = await aServer();
+      const env = { ...process.env, TODOKU_URL: fresh.url, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
+      const script = blocks(read(`docs/guides/${page}`), "sh").join("");
+      const child = spawn("sh", ["-euc", script], { stdio: ["ignore", "pipe", "pipe"], cwd: root, env });
+      const { code, stdout, stderr } = await outputOf(child);
+      expect([code, stderr]).toEqual([0, expect.not.stringContaining("error")]);
+      for (const text of printed) expect(stdout).toContain(text);
+    },
+    120_000,
+  );
+
   describe.each([
     ["momento-node.md", 4],
     ["queues.md", 2],
@@ -218,12 +238,17 @@ describe("a started server", () => {
 });
 
 function runScript(path: string, env: NodeJS.ProcessEnv) {
-  const child = spawn(process.execPath, [path], { stdio: ["ignore", "pipe", "pipe"], env, timeout: 15_000 });
+  return outputOf(spawn(process.execPath, [path], { stdio: ["ignore", "pipe", "pipe"], env, timeout: 15_000 }));
+}
+
+function outputOf(child: ChildProcessByStdio<null, Readable, Readable>) {
   const printed = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream].on("data", (chunk) => {
       printed[stream] += chunk;
     });
   }
-  return new Promise((done) => child.once("close", (code) => done({ code, ...printed })));
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((done) => {
+    child.once("close", (code) => done({ code, ...printed }));
+  });
 }

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { exit, stderr } from "node:process";
 import { parseArgs } from "node:util";
+import { configPage } from "../src/config/page.ts";
 import { routes } from "../src/protocols/http/api.ts";
 import { buildOpenApi } from "../src/protocols/http/openapi.ts";
 import { version } from "../src/server/version.ts";
@@ -25,6 +26,7 @@ const root = resolve(import.meta.dirname, "..");
 const outputs = [
   { path: "src/protocols/momento/gen", source: "proto/", writeInto: writeCodecs },
   { path: "docs/reference/openapi.json", source: "src/protocols/http", writeInto: writeOpenApi },
+  { path: "docs/reference/config.md", source: "src/config", writeInto: writeConfigPage },
 ];
 
 /** Runs buf with what buf.gen.yaml says, its output paths below `target`. */
@@ -41,6 +43,11 @@ function writeCodecs(target: string): void {
 function writeOpenApi(target: string, path: string): void {
   mkdirSync(dirname(join(target, path)), { recursive: true });
   writeFileSync(join(target, path), `${JSON.stringify(buildOpenApi(routes, version), null, 2)}\n`);
+}
+
+function writeConfigPage(target: string, path: string): void {
+  mkdirSync(dirname(join(target, path)), { recursive: true });
+  writeFileSync(join(target, path), configPage());
 }
 
 /** Texts by path: of a folder's files, or of the one file. */

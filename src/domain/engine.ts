@@ -1,6 +1,7 @@
 import type { Bus } from "./bus.ts";
 import type { Durability } from "./cache/cache.ts";
 import type { ItemStore } from "./cache/store.ts";
+import type { EnvironmentStore } from "./environments/store.ts";
 import type { QueueStore } from "./queues/store.ts";
 import type { RecordStore } from "./records/store.ts";
 import type { TopicStore } from "./topics/store.ts";
@@ -18,6 +19,7 @@ export interface EngineHealth {
 /** The bundle of ports: where state lives. */
 export interface Engine {
   readonly records: RecordStore;
+  readonly environments: EnvironmentStore;
   readonly topics: Readonly<Record<Durability, TopicStore>>;
   readonly items: Readonly<Record<Durability, ItemStore>>;
   readonly queues: QueueStore;

@@ -21,14 +21,21 @@ export type ErrorCode = (typeof errorCodes)[number];
  */
 export class TodokuError extends Error {
   readonly code: ErrorCode;
-  /** What is limited or missing, in one word, where a protocol tells it apart: `cache`, `message_size`, `request_size`, `item_size`. */
+  /** What is limited or missing, in one word, where a protocol tells it apart: `cache`, `message_size`, `request_size`, `item_size`, `operations`, `subscribers`. */
   readonly subject: string | undefined;
+  /** Of `limit_exceeded` that passes by itself (a rate, a number of streams): when it is worth trying again. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; subject?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; subject?: string; retryAfterMs?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "TodokuError";
     this.code = code;
     this.subject = options.subject;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

@@ -47,6 +47,15 @@ export const limits = {
   /** Recently used `disk` items that are kept in memory, all together. */
   itemCacheMaxBytes: 128 * mib,
   cachesPerEnvironment: 1000,
+  environment: {
+    /** A label of DNS. */
+    nameMaxLength: 63,
+    /** All of a server: their records lie in memory, and metrics have a line for each that is used. */
+    max: 10_000,
+    secretsFromMax: 10,
+    /** As far as config.md lets a server go. */
+    messageMaxBytes: mib,
+  },
 
   /** Queues: the bounds of SQS, whose clients expect them ("SQS" is section 3.6 of the AWS reference). */
   queue: {
@@ -78,23 +87,85 @@ export const limits = {
   /** Disposable tokens: Momento 3.3 (25 h, 64 characters, 20 statements). */
   disposableTokenMaxMs: 25 * hourMs,
   tokenIdMaxLength: 64,
+  /** What identity providers call `sub` fits: OpenID Connect allows 255, they use up to some 70. */
+  userIdMaxLength: 128,
   tokenMaxGrants: 20,
   credentialMaxBytes: 16 * kib,
   verifiedCredentials: 100_000,
-  decisionsPerPrincipal: 1000,
+  /** Remembered answers to "may they do that?", of all callers together: at most some 600 bytes each. */
+  decisions: 100_000,
   /** How often an open stream looks at the wall clock for its token's expiry, which it also does at that moment: a clock that is set forward. */
   expiryCheckMs: 10 * secondMs,
   /** A ticket is used by the page that has just asked for it: 30 s are enough for a slow one. */
   ticketMs: 30 * secondMs,
   /** Tickets that wait to be used, of the whole process. */
   ticketsMax: 10_000,
+  /** Of one credential: a backend that makes them for its pages may make thirty a second, and nine others as many. */
+  ticketsPerPrincipal: 1000,
   /** API keys: small records, of which an engine may hold all in memory. Their grants are bounded like those of a token. */
-  apiKey: { perEnvironment: 1000, descriptionMaxLength: 256, grantsMaxBytes: 16 * kib },
+  apiKey: {
+    perEnvironment: 1000,
+    descriptionMaxLength: 256,
+    grantsMaxBytes: 16 * kib,
+    /** A hundred years: later times could not be written as dates everywhere. */
+    validForMs: { min: secondMs, max: 36_500 * 24 * hourMs },
+    /** An expired key stays listed for a day: whoever wonders what ended can see it. */
+    keptAfterExpiryMs: 24 * hourMs,
+    /** Deleted keys are remembered as long as revocations; past this no key is made. All entries are read again after each: 10,000 take 5 ms. */
+    deletedMax: 10_000,
+  },
+  /** No token lives longer than 25 h: after another hour, for clocks that differ, a revocation has nothing left to match. */
+  revocation: { perEnvironment: 10_000, keptMs: 26 * hourMs },
+  /** Older signing keys verify for as long as a token may live, unless a rotation says otherwise. */
+  signingKey: { perEnvironment: 10, overlapMs: { default: 25 * hourMs, max: 30 * 24 * hourMs } },
+  /** Secrets: 64 KiB is what AWS Secrets Manager allows. Records lie in memory, so all versions of an environment together are bounded too. */
+  secret: {
+    perEnvironment: 1000,
+    valueMaxBytes: 64 * kib,
+    versionsMax: 10,
+    /** As they are stored, encrypted: a third more than their values. */
+    environmentMaxBytes: 16 * mib,
+    /** How long a rotated key goes on: loaders fetch a secret again within minutes, a person within a week. */
+    rotationOverlapMaxMs: 7 * 24 * hourMs,
+  },
 
-  /** A connection that has not sent its first bytes, or an HTTP/1.1 head, by then is closed (slow loris). */
+  /** What `todoku start` begins with; config.md says how to change it. Keys, users and environments have no limit of their own until one is set. */
+  rates: {
+    /** One page of one user: Momento documents 10 calls a second; ten times that. */
+    tokenCallsPerSecond: 100,
+    /** Momento documents 100 subscriptions. */
+    tokenStreams: 200,
+    /** Calls with tokens, all of an address together: an office of a thousand people behind one address. */
+    addressCallsPerSecond: 1000,
+    /** That office with two connections each; a hundred of them fill the file descriptors of a large server. */
+    addressConnections: 2000,
+    /** Refused credentials: five a second cost nothing, and guessing 256 bits is hopeless anyway. In dev mode too. */
+    failedCredentialsPerMinute: 300,
+    /** A call that is refused for its rate hears of it so much later: who asks again at once then asks twenty times a second. */
+    refusalDelayMs: 50,
+    /** Calls of one connection that are refused for their rate before it is closed: one burst of all streams of HTTP/2 is forgiven. */
+    refusalsMax: 1000,
+    refusalsWindowMs: 10 * secondMs,
+    /** Connections of one address that were closed for that, before its new ones are refused for a while. */
+    cutOffsMax: 3,
+    cutOffsWindowMs: 60 * secondMs,
+    banMs: 10 * secondMs,
+    /** Keys, tokens, users, addresses, environments that are counted, of each; about 200 bytes each. */
+    metersMax: 100_000,
+  },
+
+  /** A connection that has not sent its first bytes, or ended its TLS handshake, by then is closed (slow loris); then the same for its HTTP/1.1 head, or HTTP/2 SETTINGS. */
   firstBytesMs: 10 * secondMs,
+  tls: {
+    /** Unfinished handshakes, some 50 kB each; past it the oldest is dropped. An honest one takes a tenth of a second. */
+    handshakesMax: 1000,
+    /** Renewal is due a month before the end where it is automatic: two weeks mean that it does not work. */
+    certificateWarningMs: 14 * 24 * hourMs,
+  },
   /** A request must be whole by then. */
   requestMs: 60 * secondMs,
+  /** Of all connections together: nobody has to show a credential to begin one. Past it only the larger ones are refused: small calls go on. */
+  unfinishedRequests: { maxBytes: 512 * mib, smallMaxBytes: 64 * kib },
   /** gRPC: the SDKs set 10,486,000 bytes for both directions (Momento 1.1). */
   grpcMessageMaxBytes: 10_486_000,
   http: {
@@ -122,9 +193,9 @@ export const limits = {
     sessionMemoryMb: 64,
     /** Bytes waiting in one stream before its subscriber becomes a reader of the log. */
     streamSendBufferBytes: 256 * kib,
-    /** The same for all streams of a session. */
+    /** The same for all streams of a session, gRPC, grpc-web and server-sent events together. */
     sessionSendBufferBytes: 16 * mib,
-    /** Unfinished gRPC requests of a session together: 25 of the greatest. They are held before a credential is looked at. */
+    /** Unfinished requests of a session together: 25 of the greatest. Most are held before a credential is looked at. */
     sessionRequestBytes: 256 * mib,
     /** Flow-control window we grant for requests. */
     initialWindowBytes: mib,
@@ -134,6 +205,9 @@ export const limits = {
   earlyEndMs: 500,
   resumePlaceMs: 10 * secondMs,
   resumePlacesPerSession: 1000,
+  /** Momento's HTTP API: how long a poll waits, which Momento does not say (proxies close after 60 s), and when it answers without waiting for more. */
+  longPollMs: 30 * secondMs,
+  longPollAnswerBytes: mib,
   /** A grpc-web body past this is ended (the SDK resumes): XHR keeps the whole text in memory. */
   webBodyMaxBytes: 4 * mib,
 } as const;

@@ -1,7 +1,9 @@
+import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { Keys } from "./auth/keys.ts";
+import type { Access } from "./auth/access.ts";
 import type { Caches } from "./cache/caches.ts";
 import type { Engine } from "./engine.ts";
+import type { Environments } from "./environments/environments.ts";
 import type { QueueMessages } from "./queues/messages.ts";
 import type { Queues } from "./queues/queues.ts";
 import type { Topics } from "./topics/topics.ts";
@@ -13,42 +15,45 @@ const intervalMs = 1000;
 /** What the worker looks after. */
 export interface UpkeepOptions {
   readonly engine: Engine;
-  readonly keys: Keys;
+  readonly environments: Environments;
+  readonly access: Pick<Access, "refresh" | "sweep">;
   readonly caches: Caches;
   readonly topics: Topics;
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
   readonly log: Log;
-  readonly wallMs: () => number;
+  readonly clock: Pick<Clock, "steadyMs" | "wallMs">;
 }
 
 /** Each second: trims history and queues, sweeps expired items, and compares with the store where other nodes write too. */
 export class UpkeepWorker {
   readonly #engine: Engine;
-  readonly #keys: Keys;
+  readonly #environments: Environments;
+  readonly #access: Pick<Access, "refresh" | "sweep">;
   readonly #caches: Caches;
   readonly #topics: Topics;
   readonly #queues: Queues;
   readonly #queueMessages: QueueMessages;
   readonly #log: Log;
-  readonly #wallMs: () => number;
+  readonly #clock: UpkeepOptions["clock"];
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: UpkeepOptions) {
     this.#engine = options.engine;
-    this.#keys = options.keys;
+    this.#environments = options.environments;
+    this.#access = options.access;
     this.#caches = options.caches;
     this.#topics = options.topics;
     this.#queues = options.queues;
     this.#queueMessages = options.queueMessages;
     this.#log = options.log;
-    this.#wallMs = options.wallMs;
+    this.#clock = options.clock;
   }
 
   start(): void {
     this.#timer ??= setInterval(() => {
-      this.#running ??= this.runOnce(this.#wallMs())
+      this.#running ??= this.runOnce(this.#clock.steadyMs())
         .catch((error: unknown) => this.#log.warn({ err: error }, "upkeep did not finish; it is tried again"))
         .finally(() => {
           this.#running = undefined;
@@ -63,16 +68,23 @@ export class UpkeepWorker {
     await this.#running;
   }
 
+  /** `nowMs` is of the steady clock. */
   async runOnce(nowMs: number): Promise<void> {
     const { topics, items, isSingleNode } = this.#engine;
     if (!isSingleNode) {
-      await this.#keys.refresh();
+      await this.#environments.refresh();
+      await this.#access.refresh();
       await this.#caches.refresh();
       await this.#topics.refresh();
       await this.#queues.refresh();
       this.#queueMessages.refresh();
     }
     if (this.#engine.health().status !== "open") return;
+    await this.#access.sweep(this.#clock.wallMs());
+    // A large one takes its time: the other stores must not wait for it.
+    this.#environments
+      .resume()
+      .catch((error: unknown) => this.#log.warn({ err: error }, "an environment is not all gone yet; it is tried again"));
     const steps = [
       () => topics.disk.trim(nowMs),
       () => topics.memory.trim(nowMs),

@@ -10,8 +10,8 @@ const executablePath = "/usr/bin/chromium";
 /** Why browser tests cannot run here; undefined when they can. With CI set it is never a reason to skip. */
 export const noChromium = existsSync(executablePath) ? undefined : `${executablePath} is missing: npm run setup`;
 
-/** Debian's Chromium, headless. */
-export function launchChromium(): Promise<Browser> {
+/** Debian's Chromium, headless; `flags` come after those that every test needs. */
+export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath,
     args: [
@@ -20,6 +20,7 @@ export function launchChromium(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...flags,
     ],
   });
 }

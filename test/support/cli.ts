@@ -1,10 +1,18 @@
 import { Command } from "commander";
+import { registerApply } from "../../src/cli/commands/apply.ts";
 import { registerCache } from "../../src/cli/commands/cache.ts";
+import { registerEnv } from "../../src/cli/commands/env.ts";
+import { endClients } from "../../src/cli/commands/environment-key.ts";
+import { registerExport } from "../../src/cli/commands/export.ts";
+import { registerInit } from "../../src/cli/commands/init.ts";
 import type { CommandIo } from "../../src/cli/commands/io.ts";
 import { registerKey } from "../../src/cli/commands/key.ts";
 import { registerQueue } from "../../src/cli/commands/queue.ts";
+import { registerSecret } from "../../src/cli/commands/secret.ts";
+import { registerToken } from "../../src/cli/commands/token.ts";
 import { registerTopic } from "../../src/cli/commands/topic.ts";
 import { exitCodeOf, explain } from "../../src/cli/failure.ts";
+import { captureCommand } from "./captured-logs.ts";
 
 /** A client command that runs in this process. */
 export interface RunningCommand {
@@ -23,6 +31,7 @@ export function runCommand(
   args: readonly string[],
   env: CommandIo["env"] = {},
   stdin: Uint8Array[] = [],
+  isTerminal = false,
 ): RunningCommand {
   const texts = { stdout: "", stderr: "" };
   const given = { stdout: 0, stderr: 0 };
@@ -30,14 +39,18 @@ export function runCommand(
   const listeners = new Set<() => void>();
   const write = (output: "stdout" | "stderr") => (text: string) => {
     texts[output] += text;
+    captureCommand(args, output, text);
     wake();
   };
   const io: CommandIo = {
     ...{
       env,
-      stdin: (async function* () {
-        yield* stdin;
-      })(),
+      stdin: Object.assign(
+        (async function* () {
+          yield* stdin;
+        })(),
+        { isTTY: isTerminal },
+      ),
     },
     stdout: { write: write("stdout") },
     stderr: { write: write("stderr") },
@@ -53,18 +66,27 @@ export function runCommand(
   const program = new Command("todoku")
     .exitOverride()
     .configureOutput({ writeOut: write("stdout"), writeErr: write("stderr") });
+  registerInit(program, io);
+  registerEnv(program, io);
   registerTopic(program, io);
   registerCache(program, io);
   registerQueue(program, io);
   registerKey(program, io);
-  const done = program.parseAsync(args, { from: "user" }).then(
-    () => 0,
-    (error: unknown) => {
-      const text = explain(error);
-      if (text) write("stderr")(`${text}\n`);
-      return exitCodeOf(error);
-    },
-  );
+  registerToken(program, io);
+  registerSecret(program, io);
+  registerApply(program, io);
+  registerExport(program, io);
+  const done = program
+    .parseAsync(args, { from: "user" })
+    .then(
+      () => 0,
+      (error: unknown) => {
+        const text = explain(error);
+        if (text) write("stderr")(`${text}\n`);
+        return exitCodeOf(error);
+      },
+    )
+    .finally(() => endClients(io));
   return {
     done,
     get stdout() {

@@ -1,21 +1,28 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type AccessOptions, createAuth } from "../../src/domain/auth/auth.ts";
-import { createKeys } from "../../src/domain/auth/keys.ts";
+import { createAccess } from "../../src/domain/auth/access.ts";
+import type { AccessOptions } from "../../src/domain/auth/auth.ts";
 import { openPrincipal } from "../../src/domain/auth/open-access.ts";
-import { createTokens, type TokenRequest } from "../../src/domain/auth/tokens.ts";
+import type { TokenRequest } from "../../src/domain/auth/tokens.ts";
 import { createCaches } from "../../src/domain/cache/caches.ts";
+import { MasterKey } from "../../src/domain/encryption/master-key.ts";
+import { createSealer } from "../../src/domain/encryption/sealer.ts";
+import { createEnvironments } from "../../src/domain/environments/environments.ts";
 import { limits } from "../../src/domain/limits.ts";
 import { createQueueMessages } from "../../src/domain/queues/messages.ts";
 import { createQueues } from "../../src/domain/queues/queues.ts";
+import { createKeyRotation } from "../../src/domain/secrets/key-rotation.ts";
+import { createSecrets } from "../../src/domain/secrets/secrets.ts";
 import { createTopics } from "../../src/domain/topics/topics.ts";
 import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
-import { silentLog } from "../../src/lib/log.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import { createHttpDoor, type HttpOptions } from "../../src/protocols/http/index.ts";
+import { followEnvironments } from "../../src/server/domain.ts";
+import { capturedLog } from "./captured-logs.ts";
 import { AnswerCheck } from "./http-answers.ts";
 
 /** What a test may set; the rest is real. */
@@ -33,35 +40,75 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
   const dataDir = await mkdtemp(join(tmpdir(), "todoku-door-"));
   let elapsedMs = 0;
   const startMs = overrides.wallMs ?? Date.now();
-  const clock = { monotonicMs: () => elapsedMs, wallMs: () => startMs + elapsedMs };
+  const nowMs = () => startMs + elapsedMs;
+  const clock = { monotonicMs: () => elapsedMs, steadyMs: nowMs, wallMs: nowMs };
   const wheel = new TimerWheel(clock);
   const engine = await openEmbeddedEngine({ dataDir, wallMs: clock.wallMs });
-  const keys = createKeys(engine, clock.wallMs);
-  const tokens = createTokens(engine.records, clock.wallMs);
+  const sealer = createSealer(engine.records, new MasterKey(randomBytes(32)));
+  const environments = createEnvironments(engine, clock.wallMs);
+  await environments.ensure(openPrincipal.environment);
   const access = { isOpen: true, devOrigins: [], devKey: undefined, ...overrides.access };
-  const auth = createAuth({ keys, tokens }, access, clock.wallMs);
-  const caches = createCaches(engine, { defaultDurability: "disk", wallMs: clock.wallMs });
+  const { auth, keys, tokens, revocations, signingKeys, start } = createAccess({
+    engine,
+    sealer,
+    access,
+    environments,
+    wallMs: nowMs,
+  });
+  await start();
+  const secrets = createSecrets({ records: engine.records, sealer, environments, wallMs: nowMs });
+  const keyRotation = createKeyRotation({ records: engine.records, sealer, keys, wallMs: nowMs });
+  const caches = createCaches(engine, { defaultDurability: "disk", environments, wallMs: clock.wallMs });
   await caches.start();
   await caches.create(openPrincipal, "c", "memory");
   const messageMaxBytes = limits.messageMaxBytes;
-  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes });
+  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes, environments });
   const queues = createQueues(engine, clock.wallMs);
-  const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log: overrides.log ?? silentLog });
+  const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log: overrides.log ?? capturedLog });
+  const rates = { forget() {} };
+  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages });
   const door = createHttpDoor({
-    ...{ auth, keys, tokens, caches, topics, clock, wheel, messageMaxBytes, version: "0.0.0-test" },
+    ...{
+      auth,
+      environments,
+      keys,
+      tokens,
+      revocations,
+      signingKeys,
+      secrets,
+      keyRotation,
+      caches,
+      topics,
+      clock,
+      wheel,
+      version: "0.0.0-test",
+    },
     ...{ queues, queueMessages, endpoint: () => "127.0.0.1:8080" },
     health: overrides.health ?? engine.health,
     isReady: overrides.isReady ?? (() => true),
     ...(overrides.isDraining ? { isDraining: overrides.isDraining } : {}),
     metrics: overrides.metrics ?? (async () => ({ contentType: "text/plain; version=0.0.4", text: "todoku_up 1\n" })),
-    log: overrides.log ?? silentLog,
+    log: overrides.log ?? capturedLog,
   });
   const answers = new AnswerCheck();
   const handle = answers.wrap(door.handle);
   const server = createServer(handle);
   const url = await listen(server);
   return {
-    ...{ url, door: { ...door, handle }, answers, server, engine, auth, caches, topics, queues, queueMessages },
+    ...{
+      url,
+      door: { ...door, handle },
+      answers,
+      server,
+      engine,
+      auth,
+      environments,
+      keys,
+      caches,
+      topics,
+      queues,
+      queueMessages,
+    },
     principal: openPrincipal,
     /** Moves both clocks in steps of the wheel's turn and fires what is due. */
     advance(ms: number) {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { captureProcess } from "./captured-logs.ts";
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
@@ -15,7 +16,7 @@ export interface StartedProcess {
   end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-/** `todoku dev` as a process. */
+/** A server as a process. */
 export interface DevProcess extends StartedProcess {
   readonly port: number;
 }
@@ -23,6 +24,15 @@ export interface DevProcess extends StartedProcess {
 /** Starts it and resolves when it listens. Rejects with what it printed when it exits first. */
 export async function startDevProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<DevProcess> {
   const started = await startProcess(main, ["dev", ...args], env, /listens on http:\/\/[^:]+:(\d+)[\s\S]*data /);
+  return { ...started, port: Number(started.found) };
+}
+
+/** Starts `todoku start` and resolves when it listens. Rejects with what it printed when it exits first. */
+export async function startProductionProcess(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<DevProcess> {
+  const started = await startProcess(main, ["start", ...args], env, /listens on https?:\/\/[^:]+:(\d+)\n/);
   return { ...started, port: Number(started.found) };
 }
 
@@ -40,6 +50,7 @@ export async function startProcess(
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
+  captureProcess(child, args);
   const printed = { stdout: "", stderr: "" };
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   const ready = new Promise<string>((resolve, reject) => {
@@ -67,14 +78,20 @@ export async function startProcess(
 }
 
 /** Runs any other command of the CLI to its end. */
-export async function runCli(
+export function runCli(args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<typeof runNode> {
+  return runNode([main, ...args], env);
+}
+
+/** Runs Node with these arguments to its end. */
+export async function runNode(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
+  captureProcess(child, args);
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk) => {
     stdout += chunk;

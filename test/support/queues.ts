@@ -8,8 +8,8 @@ import type { Receiver } from "../../src/domain/queues/poll-line.ts";
 import { createQueues } from "../../src/domain/queues/queues.ts";
 import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
 import type { Log } from "../../src/lib/log.ts";
-import { silentLog } from "../../src/lib/log.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
+import { capturedLog } from "./captured-logs.ts";
 
 type EngineOptions = Parameters<typeof openEmbeddedEngine>[0];
 
@@ -18,14 +18,15 @@ export async function aQueueDomain(options: { readonly log?: Log } & Partial<Pic
   const dataDir = await mkdtemp(join(tmpdir(), "todoku-queues-"));
   const startMs = Date.now();
   let elapsedMs = 0;
-  const clock = { monotonicMs: () => elapsedMs, wallMs: () => startMs + elapsedMs };
+  const nowMs = () => startMs + elapsedMs;
+  const clock = { monotonicMs: () => elapsedMs, steadyMs: nowMs, wallMs: nowMs };
   const { log, ...more } = options;
   const engine = await openEmbeddedEngine({ dataDir, wallMs: clock.wallMs, ...more });
   const node = async (of: Engine) => {
     const wheel = new TimerWheel(clock);
     const queues = createQueues(of, clock.wallMs);
     await queues.start();
-    const messages = createQueueMessages({ engine: of, queues, clock, wheel, log: log ?? silentLog });
+    const messages = createQueueMessages({ engine: of, queues, clock, wheel, log: log ?? capturedLog });
     const aPoll = (queue: string, request: Partial<ReceiveRequest> = {}, principal = openPrincipal) => {
       const receiver = aReceiver();
       const wanted = { maxMessages: 1, waitMs: 20_000, ...request };

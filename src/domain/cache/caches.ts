@@ -1,6 +1,7 @@
 import { authorize, isAllowed } from "../auth/authorize.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Engine } from "../engine.ts";
+import type { Environments } from "../environments/environments.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { checkName } from "../names.ts";
@@ -35,13 +36,20 @@ export interface Caches {
   /** Those the principal may see, by name. */
   list(principal: Principal): readonly Cache[];
   onChange(listener: (change: CacheChange) => void): void;
+  /** The environment is being destroyed: its caches are as deleted. */
+  forgetEnvironment(environment: string): void;
   /** Compares with the store: for hints of other nodes and the tick each second. */
   refresh(): Promise<void>;
 }
 
 export function createCaches(
   engine: Engine,
-  options: { readonly defaultDurability: Durability; readonly wallMs: () => number },
+  options: {
+    readonly defaultDurability: Durability;
+    readonly wallMs: () => number;
+    /** What an environment sets for itself goes before `defaultDurability`. */
+    readonly environments?: Pick<Environments, "known">;
+  },
 ): Caches {
   const { records } = engine;
   const environments = new Map<string, Map<string, Cache>>();
@@ -149,10 +157,12 @@ export function createCaches(
     known,
     get,
     current,
-    async create(principal, name, durability = options.defaultDurability) {
+    async create(principal, name, wanted) {
       authorize(principal, "cache.create", name);
       checkName("cache", name);
       const { environment } = principal;
+      const settings = options.environments?.known(environment)?.settings;
+      const durability = wanted ?? settings?.cacheDurability ?? options.defaultDurability;
       if (name === reservedName) throw new TodokuError("invalid_argument", `the cache name "${name}" is reserved`);
       if ((environments.get(environment)?.size ?? 0) >= limits.cachesPerEnvironment) {
         throw new TodokuError(
@@ -195,6 +205,10 @@ export function createCaches(
     },
     onChange(listener) {
       listeners.push(listener);
+    },
+    forgetEnvironment(environment) {
+      for (const name of [...(environments.get(environment)?.keys() ?? [])]) apply(environment, name, undefined);
+      environments.delete(environment);
     },
   };
 }

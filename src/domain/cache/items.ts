@@ -15,7 +15,7 @@ export interface Items {
   delete(principal: Principal, cache: string, key: Uint8Array): Promise<void>;
 }
 
-export function createItems(engine: Engine, caches: Caches, wallMs: () => number): Items {
+export function createItems(engine: Engine, caches: Caches, steadyMs: () => number): Items {
   /** Does `work` on the cache, and once more when the cache was flushed meanwhile: then it belongs to the new incarnation. */
   async function inCache<T>(principal: Principal, name: string, work: (cache: Cache) => Promise<T>): Promise<T> {
     const { environment } = principal;
@@ -34,7 +34,7 @@ export function createItems(engine: Engine, caches: Caches, wallMs: () => number
     async get(principal, name, key) {
       authorize(principal, "item.read", name, key);
       checkKey(key);
-      const item = await inCache(principal, name, (cache) => engine.items[cache.durability].get(cache, key, wallMs()));
+      const item = await inCache(principal, name, (cache) => engine.items[cache.durability].get(cache, key, steadyMs()));
       return item?.value;
     },
     async set(principal, name, key, value, ttlMs) {
@@ -50,7 +50,7 @@ export function createItems(engine: Engine, caches: Caches, wallMs: () => number
       if (!Number.isSafeInteger(ttlMs) || ttlMs < 1 || ttlMs > limits.itemTtlMaxMs) {
         throw new TodokuError("invalid_argument", `ttlMs ${ttlMs} must be >= 1 and <= ${limits.itemTtlMaxMs}`);
       }
-      const item = { value, expiresAtMs: wallMs() + ttlMs };
+      const item = { value, expiresAtMs: steadyMs() + ttlMs };
       await inCache(principal, name, (cache) => engine.items[cache.durability].set(cache, key, item));
     },
     async delete(principal, name, key) {

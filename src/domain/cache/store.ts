@@ -1,6 +1,6 @@
 import type { CacheKey } from "./cache.ts";
 
-/** A kept value. `expiresAtMs` is wall time. */
+/** A kept value. `expiresAtMs` is of the steady clock. */
 export interface StoredItem {
   readonly value: Uint8Array;
   readonly expiresAtMs: number;

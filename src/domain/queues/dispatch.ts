@@ -4,6 +4,7 @@ import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import { attributeBytes } from "../attributes.ts";
 import type { Engine } from "../engine.ts";
 import { TodokuError } from "../errors.ts";
+import type { Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import type { PollRequest, Receiver, Taken } from "./poll-line.ts";
 import { Polls } from "./polls.ts";
@@ -31,15 +32,12 @@ export class Dispatch {
   /** Bytes of messages whose answers have not been handed over yet: they stay in memory until their clients read them. */
   #unreadBytes = 0;
 
-  constructor(engine: Engine, queues: Queues, clock: Clock, wheel: TimerWheel) {
+  constructor(engine: Engine, queues: Queues, clock: Clock, wheel: TimerWheel, rates: Pick<Rates, "openStream">) {
     this.#engine = engine;
     this.#queues = queues;
     this.#clock = clock;
-    this.polls = new Polls({
-      ...{ wheel, clock },
-      take: (key, request) => this.#take(key, request),
-      giveBack: (taken) => this.giveBack(taken),
-    });
+    const take = (key: QueueKey, request: PollRequest) => this.#take(key, request);
+    this.polls = new Polls({ ...{ wheel, clock, take }, giveBack: (taken) => this.giveBack(taken) }, rates);
     queues.onChange(({ was, now }) => this.polls.changed(was, now));
     engine.bus.listen((hint) => {
       if (hint.kind === "queue-ready") this.polls.ready(hint.key);
@@ -62,9 +60,9 @@ export class Dispatch {
     });
   }
 
-  /** These messages of the queue are ready at these times, by the wall clock. Other nodes find those that are not ready yet by looking. */
+  /** These messages of the queue are ready at these times, by the steady clock. Other nodes find those that are not ready yet by looking. */
   becomeReady(key: QueueKey, readyAtMs: readonly number[]): void {
-    const nowMs = this.#clock.wallMs();
+    const nowMs = this.#clock.steadyMs();
     const later = readyAtMs.filter((atMs) => atMs > nowMs);
     if (later.length < readyAtMs.length) this.#ready(key);
     if (later.length > 0) this.polls.readyAt(key, Math.min(...later));
@@ -96,6 +94,14 @@ export class Dispatch {
     return stats;
   }
 
+  forgetEnvironment(environment: string): void {
+    const was = this.#stats.get(environment);
+    if (!was) return;
+    this.#stats.delete(environment);
+    const gone = this.count("");
+    for (const key of ["sent", "received", "deleted", "deadLettered", "expired"] as const) gone[key] += was[key];
+  }
+
   stats(): ReadonlyMap<string, QueueStats> {
     for (const stats of this.#stats.values()) stats.polls = 0;
     for (const [environment, polls] of this.polls.sizes()) this.count(environment).polls = polls;
@@ -108,7 +114,7 @@ export class Dispatch {
       throw new TodokuError("unavailable", text, { subject: "unread" });
     }
     const queue = this.#queues.known(key.environment, key.queue);
-    const nowMs = this.#clock.wallMs();
+    const nowMs = this.#clock.steadyMs();
     if (queue?.queueId !== key.queueId) return { key, messages: [], nextReadyAtMs: undefined };
     const hiddenUntilMs = nowMs + (visibilityMs ?? queue.visibilityMs);
     const deadLetter = this.deadLetterRule(queue);

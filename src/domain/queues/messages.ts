@@ -5,6 +5,7 @@ import { authorize } from "../auth/authorize.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Engine } from "../engine.ts";
 import { TodokuError, toTodokuError } from "../errors.ts";
+import { noRates, type Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import { Dispatch, type QueueStats } from "./dispatch.ts";
 import type { PollRequest, Receiver } from "./poll-line.ts";
@@ -81,7 +82,9 @@ export interface QueueMessages {
   refresh(): void;
   /** Ends every wait, with an empty answer or with `error`. From then on nobody waits. */
   closeAll(error?: TodokuError): void;
-  /** By environment, for metrics. */
+  /** The environment is being destroyed: what was counted of it goes to those that are gone. */
+  forgetEnvironment(environment: string): void;
+  /** By environment, for metrics; under "" those that are gone, for a sum must not fall. */
   stats(): ReadonlyMap<string, QueueStats>;
 }
 
@@ -93,6 +96,8 @@ export interface QueueMessagesOptions {
   readonly wheel: TimerWheel;
   /** Gets a line when messages expire. */
   readonly log: Log;
+  /** Bounds how many receives of somebody wait; default: no bound. */
+  readonly rates?: Pick<Rates, "openStream">;
 }
 
 export function createQueueMessages(options: QueueMessagesOptions): QueueMessages {
@@ -106,19 +111,19 @@ class MessageService implements QueueMessages {
   readonly #log: Log;
   readonly #dispatch: Dispatch;
 
-  constructor({ engine, queues, clock, wheel, log }: QueueMessagesOptions) {
+  constructor({ engine, queues, clock, wheel, log, rates = noRates }: QueueMessagesOptions) {
     this.#store = engine.queues;
     this.#queues = queues;
     this.#clock = clock;
     this.#log = log;
-    this.#dispatch = new Dispatch(engine, queues, clock, wheel);
+    this.#dispatch = new Dispatch(engine, queues, clock, wheel, rates);
   }
 
   async send(principal: Principal, name: string, messages: readonly SentMessage[]): Promise<readonly SendResult[]> {
     authorize(principal, "queue.send", "", name);
     checkBatch(messages);
     const queue = await this.#queues.get(principal.environment, name);
-    const nowMs = this.#clock.wallMs();
+    const nowMs = this.#clock.steadyMs();
     const checked = messages.map((message) => checkOne(message, queue, nowMs));
     const good = checked.flatMap((message) => (message instanceof TodokuError ? [] : [message]));
     const results = good.length === 0 ? [] : await this.#sendTo(queue, good);
@@ -160,7 +165,7 @@ class MessageService implements QueueMessages {
     checkBatch(changes);
     for (const { visibilityMs } of changes) checkVisibility(visibilityMs);
     const queue = await this.#queues.get(principal.environment, name);
-    const nowMs = this.#clock.wallMs();
+    const nowMs = this.#clock.steadyMs();
     const wanted = changes.map(({ receiptHandle, visibilityMs }) => {
       const receipt = parseReceiptHandle(queue, receiptHandle);
       return receipt && { receipt, readyAtMs: nowMs + visibilityMs };
@@ -192,7 +197,7 @@ class MessageService implements QueueMessages {
       to === undefined
         ? { targets: this.#queues.all(environment).filter(({ deadLetter }) => deadLetter?.queue === name) }
         : { target: await this.#queues.get(environment, to) };
-    const nowMs = this.#clock.wallMs();
+    const nowMs = this.#clock.steadyMs();
     const movedTo = await this.#store.move(queue, targets, { maxMessages, nowMs });
     this.#dispatch.moved(movedTo);
     const { ready, delayed, inFlight } = await this.#store.counts(queue, nowMs);
@@ -203,7 +208,7 @@ class MessageService implements QueueMessages {
   async counts(principal: Principal, name: string): Promise<QueueCounts> {
     authorize(principal, "queue.read", "", name);
     const queue = await this.#queues.get(principal.environment, name);
-    return this.#store.counts(queue, this.#clock.wallMs());
+    return this.#store.counts(queue, this.#clock.steadyMs());
   }
 
   trim(nowMs: number, maxSteps: number): Promise<void> {
@@ -217,6 +222,10 @@ class MessageService implements QueueMessages {
 
   closeAll(error?: TodokuError): void {
     this.#dispatch.polls.closeAll(error);
+  }
+
+  forgetEnvironment(environment: string): void {
+    this.#dispatch.forgetEnvironment(environment);
   }
 
   stats() {

@@ -36,7 +36,7 @@ export interface Taken {
 /** What all lines of the process share. */
 export interface LineParts {
   readonly wheel: TimerWheel;
-  readonly clock: Pick<Clock, "wallMs">;
+  readonly clock: Pick<Clock, "steadyMs" | "wallMs">;
   readonly take: (key: QueueKey, request: PollRequest) => Promise<Taken>;
   /** The receives never happened. */
   readonly giveBack: (taken: Taken) => Promise<void>;
@@ -104,14 +104,14 @@ export class PollLine {
     if (!this.#isLooking && this.#polls.size > 0) void this.#look();
   }
 
-  /** Something will be ready then, by the wall clock. */
+  /** Something will be ready then, by the steady clock. */
   readyAt(atMs: number): void {
-    const leftMs = atMs - this.#parts.clock.wallMs();
+    const leftMs = atMs - this.#parts.clock.steadyMs();
     if (leftMs <= 0) this.ready();
     if (leftMs <= 0 || atMs >= this.#readyAtMs || this.#polls.size === 0) return;
     this.#deadline?.cancel();
     this.#readyAtMs = atMs;
-    // A wall clock that is set forward makes messages ready earlier than the wheel knows: look that often at least.
+    // The steady clock may go a tenth faster than the wheel, and a machine that slept finds it further on: look that often at least.
     this.#deadline = this.#parts.wheel.schedule(Math.min(leftMs, limits.expiryCheckMs), () => {
       this.#readyAtMs = Number.POSITIVE_INFINITY;
       this.ready();
@@ -176,7 +176,7 @@ export class PollLine {
     this.#handOut(group, taken);
     const { messages, nextReadyAtMs } = taken;
     // The store moves a bounded number of dead letters at once: then an answer that is not full says that something is ready.
-    const isReadyNow = nextReadyAtMs !== undefined && nextReadyAtMs <= this.#parts.clock.wallMs();
+    const isReadyNow = nextReadyAtMs !== undefined && nextReadyAtMs <= this.#parts.clock.steadyMs();
     // And a full one says nothing of what is left.
     if (messages.length === maxMessages || isReadyNow) this.#isStale = true;
     else this.#finishOver(newest);

@@ -1,5 +1,6 @@
-import type { Principal } from "../auth/principal.ts";
+import { expiredError, type Principal } from "../auth/principal.ts";
 import { TodokuError } from "../errors.ts";
+import type { Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import { type LineParts, type Poll, PollLine, type PollRequest, type Receiver, type Taken } from "./poll-line.ts";
 import type { QueueKey } from "./queue.ts";
@@ -7,6 +8,7 @@ import type { QueueKey } from "./queue.ts";
 /** The receives that wait, of all queues: one line each. */
 export class Polls {
   readonly #parts: LineParts;
+  readonly #rates: Pick<Rates, "openStream">;
   /** By incarnation; a line is there while somebody stands in it. */
   readonly #lines = new Map<number, PollLine>();
   /** The number of the newest poll. */
@@ -14,8 +16,10 @@ export class Polls {
   #waiting = 0;
   #isClosing = false;
 
-  constructor(parts: LineParts) {
+  /** @param rates bounds how many wait with one credential. */
+  constructor(parts: LineParts, rates: Pick<Rates, "openStream">) {
     this.#parts = parts;
+    this.#rates = rates;
   }
 
   /**
@@ -33,6 +37,7 @@ export class Polls {
       throw new TodokuError("limit_exceeded", `${limits.queue.pollsMax} receives wait, the most that may`);
     }
     if (!receiver.isOpen()) return undefined;
+    const release = waitMs > 0 ? this.#rates.openStream(principal) : undefined;
     const line = this.#line(key);
     const { promise, resolve, reject } = Promise.withResolvers<Taken | undefined>();
     let withdrawn: TodokuError | undefined;
@@ -52,6 +57,7 @@ export class Polls {
     } finally {
       if (deadline) this.#waiting--;
       deadline?.cancel();
+      release?.();
       forget?.();
       receiver.closed.removeEventListener("abort", onClosed);
     }
@@ -62,7 +68,7 @@ export class Polls {
     this.#lines.get(key.queueId)?.ready();
   }
 
-  /** A message of the queue becomes ready then, by the wall clock. */
+  /** A message of the queue becomes ready then, by the steady clock. */
   readyAt(key: QueueKey, atMs: number): void {
     this.#lines.get(key.queueId)?.readyAt(atMs);
   }
@@ -101,9 +107,10 @@ export class Polls {
     return sizes;
   }
 
-  #expired({ expiresAtMs }: Principal): TodokuError | undefined {
+  #expired(principal: Principal): TodokuError | undefined {
+    const { expiresAtMs } = principal;
     if (expiresAtMs === undefined || this.#parts.clock.wallMs() < expiresAtMs) return undefined;
-    return new TodokuError("unauthenticated", "this token has expired");
+    return expiredError(principal);
   }
 
   #line(key: QueueKey): PollLine {

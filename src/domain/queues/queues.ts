@@ -42,6 +42,8 @@ export interface Queues {
   /** Those the principal may see, by name. */
   list(principal: Principal): readonly Queue[];
   onChange(listener: (change: QueueChange) => void): void;
+  /** The environment is being destroyed: its queues are as deleted. */
+  forgetEnvironment(environment: string): void;
   /** Compares with the store: for hints of other nodes and the tick each second. */
   refresh(): Promise<void>;
 }
@@ -187,6 +189,11 @@ class QueueRegistry implements Queues {
 
   onChange(listener: (change: QueueChange) => void): void {
     this.#listeners.push(listener);
+  }
+
+  forgetEnvironment(environment: string): void {
+    for (const { queue } of this.all(environment)) this.#apply(environment, queue, undefined);
+    this.#environments.delete(environment);
   }
 
   /** What the store says now; with one node that is what is known. */

@@ -2,7 +2,7 @@ import type { Attributes } from "../attributes.ts";
 import type { TodokuError } from "../errors.ts";
 import type { QueueKey } from "./queue.ts";
 
-/** A message on its way into a queue. */
+/** A message on its way into a queue. All times of queues are of the steady clock. */
 export interface NewQueueMessage {
   readonly messageId: string;
   /** The sender chose the id: the same one within `limits.messageIdWindowMs` answers with the first result. */

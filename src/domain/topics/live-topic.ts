@@ -36,6 +36,11 @@ export class LiveTopic {
     return this.#head;
   }
 
+  /** Those that follow it now. */
+  get subscriptions(): readonly Subscription[] {
+    return [...this.#subscriptions];
+  }
+
   get subscribers(): number {
     return this.#subscriptions.size;
   }

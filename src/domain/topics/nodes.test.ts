@@ -1,19 +1,23 @@
 // Two nodes over one store, with a bus that loses, doubles and delays hints: the truth is in the store.
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type EmbeddedEngine, openEmbeddedEngine } from "../../engines/embedded/index.ts";
-import { systemClock } from "../../lib/clock.ts";
+import { createClock } from "../../lib/clock.ts";
 import { silentLog } from "../../lib/log.ts";
 import { TimerWheel } from "../../lib/timer-wheel.ts";
-import { createKeys } from "../auth/keys.ts";
+import { createAccess } from "../auth/access.ts";
 import { openPrincipal } from "../auth/open-access.ts";
 import type { Bus, Hint } from "../bus.ts";
 import type { Durability } from "../cache/cache.ts";
 import { createCaches } from "../cache/caches.ts";
+import { MasterKey } from "../encryption/master-key.ts";
+import { createSealer } from "../encryption/sealer.ts";
 import type { Engine } from "../engine.ts";
+import { createEnvironments } from "../environments/environments.ts";
 import { limits } from "../limits.ts";
 import { createQueueMessages } from "../queues/messages.ts";
 import { createQueues } from "../queues/queues.ts";
@@ -47,15 +51,18 @@ function aLossyBus(fate: () => Fate): [Bus, Bus] {
 }
 
 function aNode(engine: Engine) {
-  const wheel = new TimerWheel(systemClock);
-  const keys = createKeys(engine, systemClock.wallMs);
-  const caches = createCaches(engine, { defaultDurability: "disk", wallMs: systemClock.wallMs });
-  const topics = createTopics({ engine, caches, clock: systemClock, wheel, messageMaxBytes: limits.messageMaxBytes });
-  const queues = createQueues(engine, systemClock.wallMs);
-  const queueMessages = createQueueMessages({ engine, queues, clock: systemClock, wheel, log: silentLog });
-  const domain = { engine, keys, caches, topics, queues, queueMessages };
-  const upkeep = new UpkeepWorker({ ...domain, log: silentLog, wallMs: systemClock.wallMs });
-  return { caches, topics, tick: () => upkeep.runOnce(systemClock.wallMs()) };
+  const clock = createClock();
+  const wheel = new TimerWheel(clock);
+  const sealer = createSealer(engine.records, new MasterKey(randomBytes(32)));
+  const access = createAccess({ engine, sealer, wallMs: clock.wallMs });
+  const caches = createCaches(engine, { defaultDurability: "disk", wallMs: clock.wallMs });
+  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes: limits.messageMaxBytes });
+  const queues = createQueues(engine, clock.wallMs);
+  const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log: silentLog });
+  const environments = createEnvironments(engine, clock.wallMs);
+  const domain = { engine, environments, access, caches, topics, queues, queueMessages };
+  const upkeep = new UpkeepWorker({ ...domain, log: silentLog, clock });
+  return { caches, topics, tick: () => upkeep.runOnce(clock.steadyMs()) };
 }
 
 class Follower implements Sink {

@@ -22,6 +22,7 @@ export interface NewItem {
   readonly attributes: Attributes | undefined;
   /** The publisher's token id; "" when it has none. */
   readonly tokenId: string;
+  /** Of the steady clock. */
   readonly publishedAtMs: number;
   /** The same id in the same topic within `limits.messageIdWindowMs` answers with the first result. */
   readonly messageId: string | undefined;
@@ -32,6 +33,7 @@ export interface TopicItem extends Position {
   readonly value: TopicValue;
   readonly attributes: Attributes | undefined;
   readonly tokenId: string;
+  /** Of the steady clock: it never goes back along a log. */
   readonly publishedAtMs: number;
 }
 

@@ -38,7 +38,7 @@ export class Subscription {
   #isOpen = true;
   #isBlocked = true;
   #isReading = false;
-  #onClose: (() => void) | undefined;
+  readonly #onClose: (() => void)[] = [];
   /** Kept by the topic: its place in the list of those that get each new item at once; -1 while it is not there. */
   liveIndex = -1;
 
@@ -71,13 +71,13 @@ export class Subscription {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#onClose?.();
+    for (const listener of this.#onClose) listener();
     this.#topic.leave(this);
   }
 
-  /** Called once when it ends, whoever ends it. */
+  /** Calls `listener` once when it ends, whoever ends it. */
   onClose(listener: () => void): void {
-    this.#onClose = listener;
+    this.#onClose.push(listener);
   }
 
   /** Ends it from the server's side. */

@@ -92,9 +92,8 @@ export class Tail {
   }
 }
 
-/** Also when the wall clock was set back behind it: it would stay until the clock has caught up. */
 function isOld(publishedAtMs: number, nowMs: number): boolean {
-  return Math.abs(nowMs - publishedAtMs) > limits.tailMinMs;
+  return nowMs - publishedAtMs > limits.tailMinMs;
 }
 
 function costOf(item: TopicItem): number {

@@ -90,7 +90,7 @@ function aService(store: TopicStore = new MemoryTopics(limits.memoryHistory, 1))
     bus: silentBus,
     isSingleNode: true,
   } as Partial<Engine> as Engine;
-  const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs + wallOffsetMs };
+  const clock = { monotonicMs: () => nowMs, steadyMs: () => nowMs, wallMs: () => nowMs + wallOffsetMs };
   const wheel = new TimerWheel(clock);
   const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes: limits.messageMaxBytes });
   return {

@@ -2,17 +2,20 @@ import { Buffer } from "node:buffer";
 import type { Clock } from "../../lib/clock.ts";
 import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
 import { authorize } from "../auth/authorize.ts";
-import type { Principal } from "../auth/principal.ts";
+import { expiredError, type Principal } from "../auth/principal.ts";
 import type { Cache, Durability } from "../cache/cache.ts";
 import type { CacheChange, Caches } from "../cache/caches.ts";
 import type { Engine } from "../engine.ts";
+import type { Environments } from "../environments/environments.ts";
 import { TodokuError, toTodokuError } from "../errors.ts";
+import { noRates, type Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import { checkName } from "../names.ts";
 import { AppendQueue, type PendingAppend } from "./append-queue.ts";
 import { LiveTopic } from "./live-topic.ts";
 import { checkMessage, type Message } from "./message.ts";
 import { comparePositions, type Position } from "./position.ts";
+import { endOneByOne, stoppingError } from "./stopping.ts";
 import type { AppendResult, TopicItem, TopicKey } from "./store.ts";
 import { type Sink, Subscription } from "./subscription.ts";
 
@@ -32,7 +35,7 @@ export interface Topics {
   /**
    * Follows a topic behind `after` (page 0 = the current page), or from now on. Begins paused: answer the client, then call `drained()`.
    * Ends by itself when the principal expires or the cache is deleted.
-   * @throws TodokuError as `publish`.
+   * @throws TodokuError as `publish`; `limit_exceeded`: the principal has as many open as it may.
    */
   subscribe(
     principal: Principal,
@@ -51,9 +54,15 @@ export interface Topics {
   ): Promise<{ readonly items: readonly TopicItem[]; readonly head: Position }>;
   /** Compares followed topics with the store: for the tick each second where other nodes write too. */
   refresh(): Promise<void>;
-  /** Ends every subscription (drain, a failed engine). */
+  /** The server stops: nobody may subscribe from now on, and who has is told to reconnect, one after the other within `overMs`. */
+  drain(overMs: number): Promise<void>;
+  /** Ends every subscription at once (a failed engine). */
   closeAll(error: TodokuError): void;
-  /** By environment, for metrics. `delivered`: items times the subscribers of their topic at that moment. */
+  /** Greatest size of one message there: what the environment sets for itself, else the server's. */
+  messageMaxBytes(environment: string): number;
+  /** The environment is being destroyed: what was counted of it goes to those that are gone. Its subscriptions end with its caches. */
+  forgetEnvironment(environment: string): void;
+  /** By environment, for metrics; under "" those that are gone, for a sum must not fall. `delivered`: items times the subscribers of their topic at that moment. */
   stats(): ReadonlyMap<string, TopicStats>;
 }
 
@@ -71,6 +80,10 @@ export interface TopicsOptions {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly messageMaxBytes: number;
+  /** What an environment sets for itself goes before `messageMaxBytes`. */
+  readonly environments?: Pick<Environments, "known">;
+  /** Bounds how many subscriptions somebody has open; default: no bound. */
+  readonly rates?: Pick<Rates, "openStream">;
 }
 
 /** A topic whose head is being read. Commits meanwhile are noted: the head that was read may be older than they are. */
@@ -85,14 +98,17 @@ export function createTopics(options: TopicsOptions): Topics {
 
 class TopicService implements Topics {
   readonly #options: TopicsOptions;
+  readonly #rates: Pick<Rates, "openStream">;
   readonly #queues: Record<Durability, AppendQueue>;
   /** By cache incarnation, then topic name. */
   readonly #live = new Map<number, Map<string, LiveTopic | Opening>>();
   readonly #budget = { usedBytes: 0, maxBytes: limits.tailsMaxBytes };
   readonly #stats = new Map<string, TopicStats>();
+  #isStopping = false;
 
   constructor(options: TopicsOptions) {
     this.#options = options;
+    this.#rates = options.rates ?? noRates;
     const { engine, caches } = options;
     const queue = (durability: Durability) =>
       new AppendQueue(engine.topics[durability], (batch, results) => this.#committed(batch, results));
@@ -109,7 +125,7 @@ class TopicService implements Topics {
     authorize(principal, "topic.publish", cacheName, topic);
     checkName("cache", cacheName);
     checkName("topic", topic);
-    checkMessage(message, this.#options.messageMaxBytes);
+    checkMessage(message, this.messageMaxBytes(principal.environment));
     const cache = this.#options.caches.known(principal.environment, cacheName);
     // The bytes may be a view into a network chunk 500 times their size; what is kept for seconds must not hold that.
     const value = { isText: message.value.isText, bytes: Buffer.from(message.value.bytes) };
@@ -127,7 +143,7 @@ class TopicService implements Topics {
         value: message.value,
         attributes: message.attributes,
         tokenId: principal.tokenId,
-        publishedAtMs: this.#options.clock.wallMs(),
+        publishedAtMs: this.#options.clock.steadyMs(),
         messageId: message.messageId,
       };
       this.#queues[cache.durability].push({ item, resolve, reject });
@@ -158,7 +174,7 @@ class TopicService implements Topics {
       if (items) items.push(stored);
       else byTopic.set(live, [stored]);
     }
-    const nowMs = this.#options.clock.wallMs();
+    const nowMs = this.#options.clock.steadyMs();
     for (const [live, items] of byTopic) {
       this.#count(live.key.cache.environment).delivered += items.length * live.subscribers;
       live.committed(items, nowMs);
@@ -194,10 +210,13 @@ class TopicService implements Topics {
     const cache =
       caches.known(principal.environment, cacheName) ?? (await caches.get(principal.environment, cacheName));
     const live = await this.#liveTopic(cache, topic);
+    if (this.#isStopping) throw stoppingError();
+    const release = this.#rates.openStream(principal);
     const from =
       after === undefined ? live.head : after.page === 0 ? { page: live.head.page, sequence: after.sequence } : after;
     const subscription = new Subscription(live, from, sink);
     live.add(subscription);
+    subscription.onClose(release);
     this.#endWithCredential(principal, subscription);
     return subscription;
   }
@@ -215,9 +234,30 @@ class TopicService implements Topics {
     for (const live of followed) if (live instanceof LiveTopic) await this.#refreshTopic(live.key);
   }
 
+  async drain(overMs: number): Promise<void> {
+    this.#isStopping = true;
+    const live = [...this.#live.values()].flatMap((topics) => [...topics.values()]);
+    const subscriptions = live.flatMap((one) => (one instanceof LiveTopic ? one.subscriptions : []));
+    await endOneByOne(subscriptions, overMs, this.#options.wheel);
+  }
+
   closeAll(error: TodokuError): void {
     for (const topics of this.#live.values())
       for (const live of topics.values()) if (live instanceof LiveTopic) live.fail(error);
+  }
+
+  messageMaxBytes(environment: string): number {
+    const { environments, messageMaxBytes } = this.#options;
+    return environments?.known(environment)?.settings.messageMaxBytes ?? messageMaxBytes;
+  }
+
+  forgetEnvironment(environment: string): void {
+    const was = this.#stats.get(environment);
+    if (!was) return;
+    this.#stats.delete(environment);
+    const gone = this.#count("");
+    gone.published += was.published;
+    gone.delivered += was.delivered;
   }
 
   stats() {
@@ -293,13 +333,14 @@ class TopicService implements Topics {
     const { wheel, clock } = this.#options;
     wheel.schedule(limits.tailMinMs, () => {
       this.#trimTails();
-      const nowMs = clock.wallMs();
+      const nowMs = clock.steadyMs();
       for (const topics of this.#live.values())
         for (const live of topics.values()) if (live instanceof LiveTopic) live.trim(nowMs);
     });
   }
 
-  #endWithCredential({ expiresAtMs, withdrawal }: Principal, subscription: Subscription): void {
+  #endWithCredential(principal: Principal, subscription: Subscription): void {
+    const { expiresAtMs, withdrawal } = principal;
     if (expiresAtMs === undefined && !withdrawal) return;
     const { wheel, clock } = this.#options;
     let deadline: Deadline | undefined;
@@ -308,12 +349,12 @@ class TopicService implements Topics {
       deadline?.cancel();
       forget?.();
     });
-    // The wall clock may be set, forward or back, while the wheel turns by its own: what is stored is wall time, so it decides,
+    // The wall clock may be set, forward or back, while the wheel turns by its own: an expiry is wall time, so that decides,
     // and is looked at often enough that a step forward ends the stream soon.
     const watch = (endMs: number) => {
       deadline = wheel.schedule(Math.min(endMs - clock.wallMs(), limits.expiryCheckMs), () => {
         if (clock.wallMs() < endMs) watch(endMs);
-        else subscription.fail(new TodokuError("unauthenticated", "this token has expired"));
+        else subscription.fail(expiredError(principal));
       });
     };
     if (expiresAtMs !== undefined) watch(expiresAtMs);

@@ -1,21 +1,31 @@
 import { cacheRoutes } from "./caches.ts";
+import { environmentRoutes } from "./environments.ts";
 import { healthRoutes } from "./health.ts";
+import { keyRotationRoutes } from "./key-rotation.ts";
 import { keyRoutes } from "./keys.ts";
 import { queueMessageRoutes } from "./queue-messages.ts";
 import { queueRoutes } from "./queues.ts";
+import { revocationRoutes } from "./revocations.ts";
 import type { Routes } from "./routes.ts";
+import { secretRoutes } from "./secrets.ts";
+import { signingKeyRoutes } from "./signing-keys.ts";
 import { ticketRoutes } from "./tickets.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { topicRoutes } from "./topics.ts";
 
 /** Everything that the HTTP door serves, and that the OpenAPI document describes. */
 export const routes: Routes = {
+  ...environmentRoutes,
   ...cacheRoutes,
   ...topicRoutes,
   ...queueRoutes,
   ...queueMessageRoutes,
+  ...keyRotationRoutes,
   ...keyRoutes,
   ...tokenRoutes,
+  ...revocationRoutes,
+  ...signingKeyRoutes,
+  ...secretRoutes,
   ...ticketRoutes,
   ...healthRoutes,
 };

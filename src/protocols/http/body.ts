@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { z } from "zod";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
+import type { Hold } from "../uploads.ts";
 import { bodyTooLarge } from "./errors.ts";
 
 /**
@@ -18,9 +19,14 @@ export function jsonBodyMaxBytes(messageMaxBytes: number): number {
  * the browser, and the browser asks us.
  * @throws TodokuError `invalid_argument` that names the field; `limit_exceeded`.
  */
-export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>, maxBytes: number): Promise<T> {
+export async function readJson<T>(
+  request: IncomingMessage,
+  schema: z.ZodType<T>,
+  maxBytes: number,
+  hold?: Hold,
+): Promise<T> {
   checkMediaType(request);
-  const bytes = await readBytes(request, maxBytes);
+  const bytes = await readBytes(request, maxBytes, hold);
   checkValueCount(bytes);
   let value: unknown;
   try {
@@ -92,7 +98,7 @@ function checkMediaType({ headers }: IncomingMessage): void {
 }
 
 /** @throws TodokuError `limit_exceeded`, at once when the length is announced. The rest is left to be drained: the client must read our answer. */
-function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function readBytes(request: IncomingMessage, maxBytes: number, hold: Hold = () => {}): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -102,21 +108,24 @@ function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> 
     };
     const onData = (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= maxBytes) {
+      try {
+        if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
+        hold(bytes, fail);
         chunks.push(chunk);
-        return;
+      } catch (error) {
+        fail(error);
       }
+    };
+    const fail = (error: unknown) => {
       stop();
-      reject(bodyTooLarge(maxBytes));
+      reject(error);
     };
     const onEnd = () => {
       stop();
       resolve(Buffer.concat(chunks));
     };
-    const onClose = () => {
-      stop();
-      reject(new TodokuError("invalid_argument", "the connection closed before the body was complete"));
-    };
+    const onClose = () =>
+      fail(new TodokuError("invalid_argument", "the connection closed before the body was complete"));
     request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
     if (request.destroyed) onClose();
   });

@@ -1,20 +1,21 @@
-import type { Auth } from "../../domain/auth/auth.ts";
 import { toCaller } from "../../domain/auth/caller.ts";
-import type { Principal } from "../../domain/auth/principal.ts";
-import type { Tickets } from "../../domain/auth/tickets.ts";
+import type { Caller, Principal } from "../../domain/auth/principal.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import type { HttpContext } from "./operation.ts";
+import type { HttpParts } from "./options.ts";
 
 /**
  * Who calls, by the header `Authorization` or the query parameter `ticket`.
  * @throws TodokuError `unauthenticated`; `invalid_argument`: there are both, or two tickets.
  */
 export function authenticate(
-  { auth, tickets }: { readonly auth: Auth; readonly tickets: Tickets },
-  { req, env: { incoming } }: HttpContext,
+  parts: Pick<HttpParts, "auth" | "tickets" | "proxies">,
+  context: HttpContext,
 ): Principal | Promise<Principal> {
-  const { authorization } = incoming.headers;
-  const caller = toCaller(incoming.socket.remoteAddress, incoming.headers);
+  const { auth, tickets } = parts;
+  const { req } = context;
+  const { authorization } = context.env.incoming.headers;
+  const caller = callerOf(context, parts);
   const [ticket, ...others] = req.queries("ticket") ?? [];
   if (ticket === undefined) return auth.authenticate(readCredential(authorization), caller);
   if (authorization !== undefined || others.length > 0) {
@@ -23,6 +24,11 @@ export function authenticate(
   const principal = tickets.redeem(ticket, req.method, new URL(req.url).pathname);
   // A ticket must not carry the empty credential of dev mode to where that is not accepted itself.
   return principal.kind === "open" ? auth.authenticate("", caller) : principal;
+}
+
+/** What the transport knows of who calls. */
+export function callerOf({ env: { incoming } }: HttpContext, { proxies }: Pick<HttpParts, "proxies">): Caller {
+  return toCaller(incoming.socket.remoteAddress, incoming.headers, proxies);
 }
 
 /**

@@ -65,7 +65,13 @@ describe("errors", () => {
     expect(problem).toMatchObject({ code: "internal", instance: expect.stringMatching(/^urn:uuid:/) });
     expect(logged).toEqual([
       {
-        ...{ instance: problem.instance, method: "GET", url: "/v1/caches?token=REDACTED", message: expect.any(String) },
+        ...{
+          area: "http",
+          instance: problem.instance,
+          method: "GET",
+          url: "/v1/caches?token=REDACTED",
+          message: expect.any(String),
+        },
         err: expect.any(TypeError),
       },
     ]);

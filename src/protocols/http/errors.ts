@@ -54,9 +54,11 @@ export function toProblem(error: TodokuError, instance?: string): Problem {
   return instance === undefined ? problem : { ...problem, instance };
 }
 
-/** Headers that go with a status: RFC 9110 wants `WWW-Authenticate` on each 401. */
-export function headersOf(status: number): Readonly<Record<string, string>> {
+/** Headers that go with an error: RFC 9110 wants `WWW-Authenticate` on each 401, and counts `Retry-After` in whole seconds. */
+export function headersOf(error: TodokuError): Readonly<Record<string, string>> {
+  const status = statusOf(error);
   if (status === 401) return { "www-authenticate": "Bearer" };
+  if (error.retryAfterMs !== undefined) return { "retry-after": String(Math.ceil(error.retryAfterMs / 1000)) };
   if (status === 503) return { "retry-after": "1" };
   return {};
 }

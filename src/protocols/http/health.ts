@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { operation } from "./operation.ts";
+import { TodokuError } from "../../domain/errors.ts";
+import { authenticate } from "./caller.ts";
+import { type HttpContext, operation } from "./operation.ts";
 import type { HttpParts } from "./options.ts";
 import type { Routes } from "./routes.ts";
 
@@ -70,15 +72,27 @@ export const healthRoutes: Routes = {
       id: "metrics",
       tag: "server",
       summary: "Give the metrics in Prometheus's text format",
+      description: "With an operator's credential, or in dev mode, a line for each environment; else their sums.",
       caller: "none",
       answers: { 200: { description: "The metrics", mediaType: "text/plain" } },
       async handle({ context, parts }) {
-        const { contentType, text } = await parts.metrics();
+        const { contentType, text } = await parts.metrics(await isOperator(parts, context));
         return context.body(text, 200, { "content-type": contentType });
       },
     }),
   },
 };
+
+/** Anybody may ask without a credential, but one that is given must be good: its owner would wonder where the lines are. */
+async function isOperator(parts: HttpParts, context: HttpContext): Promise<boolean> {
+  try {
+    return (await authenticate(parts, context)).isOperator;
+  } catch (error) {
+    const isAnonymous = context.req.header("authorization") === undefined;
+    if (isAnonymous && error instanceof TodokuError && error.code === "unauthenticated") return false;
+    throw error;
+  }
+}
 
 /** An engine that refuses writes still reads, but a load balancer should send its writes elsewhere: it is not ready. */
 function readinessOf({ health, isReady, isDraining }: HttpParts) {
@@ -93,6 +107,7 @@ function frontPage(version: string): string {
 
 This port speaks
   JSON over HTTP and server-sent events   /v1/caches  /v1/topics  /v1/queues  /v1/keys  /v1/tokens  /v1/tickets
+                                          /v1/environments
                                           (docs/reference/http.md)
   Momento's gRPC and grpc-web             for the Momento SDKs
   health and metrics                      /health/live  /health/ready  /metrics

@@ -6,17 +6,22 @@ import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { createTickets } from "../../domain/auth/tickets.ts";
 import { TodokuError, toTodokuError } from "../../domain/errors.ts";
+import { limits } from "../../domain/limits.ts";
+import { connectionOf, endConnection } from "../../lib/end-connection.ts";
+import { Heartbeats } from "../../lib/heartbeats.ts";
 import { redactUrl } from "../../lib/redact-url.ts";
 import { routes } from "./api.ts";
 import { headersOf, noSuchRoute, toProblem } from "./errors.ts";
 import { answerPreflight, isPreflight, setCommonHeaders } from "./headers.ts";
-import { Heartbeats } from "./heartbeats.ts";
 import { buildOpenApi } from "./openapi.ts";
 import type { NodeBindings } from "./operation.ts";
 import type { HttpOptions } from "./options.ts";
 import { addRoutes } from "./routes.ts";
 
 export type { HttpOptions } from "./options.ts";
+
+/** For event streams: well inside the 60 s after which proxies close a silent line. */
+const heartbeat = { roundMs: 15 * limits.heartbeatMs, turns: 15 };
 
 /** Takes every HTTP request that no other door claims. */
 export interface HttpDoor {
@@ -26,10 +31,13 @@ export interface HttpDoor {
 }
 
 export function createHttpDoor(options: HttpOptions): HttpDoor {
-  const heartbeats = new Heartbeats(options.wheel);
+  const heartbeats = new Heartbeats(options.wheel, heartbeat);
   const onInternalError = (error: TodokuError, { method, url = "" }: IncomingMessage): string => {
     const instance = `urn:uuid:${randomUUID()}`;
-    options.log.error({ instance, method, url: redactUrl(url), err: error.cause ?? error }, "an HTTP call failed");
+    options.log.error(
+      { area: "http", instance, method, url: redactUrl(url), err: error.cause ?? error },
+      "an HTTP call failed",
+    );
     return instance;
   };
 
@@ -43,9 +51,13 @@ export function createHttpDoor(options: HttpOptions): HttpDoor {
     onInternalError,
   });
   app.notFound(() => toResponse(noSuchRoute()));
-  app.onError((error, context) => {
+  app.onError(async (error, context) => {
     const known = toTodokuError(error);
-    return toResponse(known, known.code === "internal" ? onInternalError(known, context.env.incoming) : undefined);
+    const { incoming, outgoing } = context.env;
+    const connection = connectionOf(incoming, outgoing);
+    if (options.connections?.refused(known, connection, incoming.socket.remoteAddress)) endConnection(outgoing);
+    if (known.retryAfterMs !== undefined) await options.wheel.wait(limits.rates.refusalDelayMs);
+    return toResponse(known, known.code === "internal" ? onInternalError(known, incoming) : undefined);
   });
 
   // Node-server replaces the global Response by its own subclass: without it each JSON answer goes through a web stream.
@@ -69,6 +81,6 @@ function toResponse(error: TodokuError, instance?: string): Response {
   const problem = toProblem(error, instance);
   return new Response(JSON.stringify(problem), {
     status: problem.status,
-    headers: { "content-type": "application/problem+json", ...headersOf(problem.status) },
+    headers: { "content-type": "application/problem+json", ...headersOf(error) },
   });
 }

@@ -29,6 +29,15 @@ const grants = [{ resource: "topic", role: "subscribe", cache: { all: true }, to
 
 /** One request for each operation, by its id. They run in the order of the document, each by itself. */
 const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
+  getOwnEnvironment: () => ({}),
+  listEnvironments: () => ({}),
+  createEnvironment: () => ({ body: { name: "FEAT-1", from: "dev", secretsFrom: ["dev"], settings: { rates: {} } } }),
+  updateEnvironment: () => ({ path: { environment: "FEAT-1" }, body: { settings: { cacheDurability: "memory" } } }),
+  createKeyOfEnvironment: () => ({ path: { environment: "FEAT-1" }, body: { superUser: true, validForSeconds: 600 } }),
+  destroyEnvironment: async (call) => {
+    await call("createEnvironment", { body: { name: "short-lived" } });
+    return { path: { environment: "short-lived" } };
+  },
   listCaches: () => ({}),
   createCache: () => ({ body: { name: "new", durability: "memory" } }),
   deleteCache: async (call) => {
@@ -60,7 +69,34 @@ const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
     const { keyId } = (await (await call("createKey", { body: { superUser: true } })).json()) as { keyId: string };
     return { path: { keyId } };
   },
+  updateKey: async (call) => {
+    const { keyId } = (await (await call("createKey", { body: { superUser: true } })).json()) as { keyId: string };
+    return { path: { keyId }, body: { expiresInSeconds: 60 } };
+  },
   issueToken: () => ({ body: { grants, tokenId: "alice", validForSeconds: 60 } }),
+  inspectCredential: async (call) => {
+    const { apiKey } = (await (await call("createKey", { body: { grants } })).json()) as { apiKey: string };
+    return { body: { credential: apiKey } };
+  },
+  listRevocations: () => ({}),
+  revoke: () => ({ body: { tokenId: "alice" } }),
+  listSigningKeys: () => ({}),
+  rotateSigningKey: () => ({ body: { overlapSeconds: 60 } }),
+  listSecrets: () => ({}),
+  putSecret: () => ({ path: { secret: "s" }, body: { value: "a", shared: true } }),
+  readSecret: async (call) => {
+    await call("putSecret", { path: { secret: "s" }, body: { value: "a" } });
+    return { path: { secret: "s" }, query: "?version=1" };
+  },
+  deleteSecret: async (call) => {
+    await call("putSecret", { path: { secret: "short-lived" }, body: { value: "a" } });
+    return { path: { secret: "short-lived" } };
+  },
+  rotateKey: async (call) => {
+    const { apiKey } = (await (await call("createKey", { body: { grants } })).json()) as { apiKey: string };
+    await call("putSecret", { path: { secret: "app-key" }, body: { value: apiKey } });
+    return { body: { secret: "app-key", overlapSeconds: 60 } };
+  },
   issueTicket: () => ({ body: { method: "GET", path: "/v1/topics/c/t" } }),
   frontPage: () => ({}),
   isLive: () => ({}),

@@ -14,11 +14,13 @@ export type HttpContext = Context<{ Bindings: NodeBindings }>;
 
 /** The chapters of the description, in their order. */
 export const tags = {
+  environments: "Isolated namespaces; all but one's own is for operators",
   caches: "Named spaces of items and topics",
   topics: "Ordered logs that are published to and followed",
   queues: "Messages that are received, worked off and deleted",
   tokens: "Disposable tokens, which say exactly who may do what and until when",
   keys: "API keys",
+  secrets: "What applications must know and nobody else may, in versions",
   tickets: "For callers that cannot send a header",
   server: "Health, metrics and this description; no credential is needed",
 } as const;
@@ -72,7 +74,7 @@ export interface Operation<
   /** JSON; without it the request has no body. */
   readonly body?: Body;
   /** Bytes of the body. Default: `limits.http.jsonBodyMaxBytes`. */
-  bodyMaxBytes?(parts: HttpParts): number;
+  bodyMaxBytes?(parts: HttpParts, principal: Principal | undefined): number;
   /** What it answers when all is well, by status. Every error is problem details. */
   readonly answers: Readonly<Record<number, Answer>>;
   /** Answers, or throws a TodokuError. */

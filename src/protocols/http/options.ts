@@ -1,24 +1,36 @@
 import type { IncomingMessage } from "node:http";
 import type { Auth } from "../../domain/auth/auth.ts";
 import type { Keys } from "../../domain/auth/keys.ts";
+import type { Revocations } from "../../domain/auth/revocations.ts";
+import type { SigningKeys } from "../../domain/auth/signing-keys.ts";
 import type { Tickets } from "../../domain/auth/tickets.ts";
 import type { Tokens } from "../../domain/auth/tokens.ts";
 import type { Caches } from "../../domain/cache/caches.ts";
 import type { EngineHealth } from "../../domain/engine.ts";
+import type { Environments } from "../../domain/environments/environments.ts";
 import type { TodokuError } from "../../domain/errors.ts";
+import type { ConnectionGuard } from "../../domain/limiting/connection-guard.ts";
 import type { QueueMessages } from "../../domain/queues/messages.ts";
 import type { Queues } from "../../domain/queues/queues.ts";
+import type { KeyRotation } from "../../domain/secrets/key-rotation.ts";
+import type { Secrets } from "../../domain/secrets/secrets.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
 import type { Clock } from "../../lib/clock.ts";
+import type { Heartbeats } from "../../lib/heartbeats.ts";
 import type { Log } from "../../lib/log.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
-import type { Heartbeats } from "./heartbeats.ts";
+import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
 
 /** What the HTTP door needs of the server. */
 export interface HttpOptions {
   readonly auth: Auth;
+  readonly environments: Environments;
   readonly keys: Keys;
   readonly tokens: Tokens;
+  readonly revocations: Revocations;
+  readonly signingKeys: SigningKeys;
+  readonly secrets: Secrets;
+  readonly keyRotation: KeyRotation;
   readonly caches: Caches;
   readonly topics: Topics;
   readonly queues: Queues;
@@ -33,9 +45,12 @@ export interface HttpOptions {
   readonly isReady: () => boolean;
   /** Tells "draining" from "starting" while `isReady` is false; default: it is starting. */
   readonly isDraining?: () => boolean;
-  /** The text of `GET /metrics`. Aggregate numbers only: no credential is asked for it. */
-  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  readonly messageMaxBytes: number;
+  /** The text of `GET /metrics`. Aggregate numbers only: no credential is asked for it. Only operators see names of environments. */
+  readonly metrics: (namesEnvironments: boolean) => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Says whose connection is to be closed for going on when it is refused; default: nobody's. */
+  readonly connections?: Pick<ConnectionGuard, "refused">;
+  /** Whose word on the client's address counts; default: nobody's. */
+  readonly proxies?: TrustedProxies;
   /** Shown on `GET /`. */
   readonly version: string;
   /** Gets internal errors, with the request's method and redacted URL, never its headers or body. */

@@ -132,7 +132,7 @@ export const queueMessageRoutes: Routes = {
       answers: { 200: { description: "Messages, and where to go on", schema: peekedSchema } },
       async handle({ principal, path: { queue }, body: { after, maxMessages }, context, parts }) {
         const messages = await parts.queueMessages.peek(principal, queue, after, maxMessages);
-        const nowMs = parts.clock.wallMs();
+        const nowMs = parts.clock.steadyMs();
         return context.json({
           messages: messages.map((message) => toPeekedJson(message, nowMs)),
           next: messages.at(-1)?.sequence ?? after,

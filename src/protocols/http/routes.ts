@@ -1,5 +1,6 @@
 import type { Hono } from "hono";
 import { limits } from "../../domain/limits.ts";
+import { holdOf } from "../uploads.ts";
 import { check, readJson, refuseForms } from "./body.ts";
 import { authenticate } from "./caller.ts";
 import { methodNotAllowed } from "./errors.ts";
@@ -33,12 +34,13 @@ async function run(operation: Operation, context: HttpContext, parts: HttpParts)
   const { incoming } = context.env;
   const principal = operation.caller === "none" ? undefined : await authenticate(parts, context);
   const { path, query, headers } = readParameters(operation, context);
-  const bodyMaxBytes = operation.bodyMaxBytes?.(parts) ?? limits.http.jsonBodyMaxBytes;
+  const bodyMaxBytes = operation.bodyMaxBytes?.(parts, principal) ?? limits.http.jsonBodyMaxBytes;
   // What changes nothing may say of a body it does not have what it likes.
   if (!operation.body && !["GET", "HEAD"].includes(context.req.method)) refuseForms(incoming);
-  const body = operation.body && (await readJson(incoming, operation.body, bodyMaxBytes));
+  const body =
+    operation.body && (await readJson(incoming, operation.body, bodyMaxBytes, holdOf(incoming, parts.wheel)));
   // A body may take a minute: who sends it slowly must not act with a key that was deleted meanwhile. Tickets come without a body.
-  if (principal && operation.body) await authenticate(parts, context);
+  if (principal && operation.body) parts.auth.recheck(principal);
   return operation.handle({ principal, path, query, headers, body, context, parts });
 }
 

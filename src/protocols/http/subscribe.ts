@@ -1,7 +1,11 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Principal } from "../../domain/auth/principal.ts";
+import { TodokuError, toTodokuError } from "../../domain/errors.ts";
 import type { Position } from "../../domain/topics/position.ts";
+import { isStopping } from "../../domain/topics/stopping.ts";
+import { connectionOf, cutCall } from "../../lib/end-connection.ts";
 import { isGone } from "../../lib/response.ts";
+import { sendBufferOf } from "../send-buffer.ts";
 import { EventStream } from "./event-stream.ts";
 import type { NodeBindings } from "./operation.ts";
 import type { HttpParts } from "./options.ts";
@@ -21,18 +25,29 @@ export async function subscribe(
   { incoming, outgoing }: NodeBindings,
   { topics, heartbeats, onInternalError }: HttpParts,
 ): Promise<Response> {
-  const stream = new EventStream(outgoing, (error) => onInternalError(error, incoming));
-  const subscription = await topics.subscribe(principal, cache, topic, after, stream);
+  const stream = new EventStream(outgoing, sendBufferOf(connectionOf(incoming, outgoing)), (error) =>
+    onInternalError(error, incoming),
+  );
+  const subscription = await topics.subscribe(principal, cache, topic, after, stream).catch(toTodokuError);
+  const failure = subscription instanceof TodokuError ? subscription : stream.failure;
+  if (failure && isStopping(failure)) {
+    // An EventSource takes any answer but 200 for the last word, and comes back when there is none.
+    cutCall(outgoing);
+    return RESPONSE_ALREADY_SENT;
+  }
+  if (subscription instanceof TodokuError) throw subscription;
   outgoing.on("close", () => subscription.close());
-  if (stream.failure) throw stream.failure;
+  if (failure) throw failure;
   if (isGone(outgoing)) {
     subscription.close();
     return RESPONSE_ALREADY_SENT;
   }
   stream.open(subscription.position);
-  outgoing.on("drain", () => subscription.drained());
   outgoing.on("close", heartbeats.add(stream));
-  subscription.drained();
+  stream.start(() => {
+    subscription.drained();
+    return subscription.isOpen && !subscription.isLive;
+  });
   return RESPONSE_ALREADY_SENT;
 }
 

@@ -32,7 +32,7 @@ export const topicRoutes: Routes = {
       description: "Answered once the message is as durable as its cache promises. A topic needs no creation.",
       path,
       body: publishSchema,
-      bodyMaxBytes: ({ messageMaxBytes }) => jsonBodyMaxBytes(messageMaxBytes),
+      bodyMaxBytes: ({ topics }, principal) => jsonBodyMaxBytes(topics.messageMaxBytes(principal?.environment ?? "")),
       answers: { 200: { description: "Where it is", schema: publishedSchema } },
       async handle({ principal, path: { cache, topic }, body, context, parts }) {
         const { position, isRepeat } = await parts.topics.publish(principal, cache, topic, toMessage(body));

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Auth } from "../../domain/auth/auth.ts";
 import type { Caches } from "../../domain/cache/caches.ts";
 import { limits } from "../../domain/limits.ts";
+import type { Topics } from "../../domain/topics/topics.ts";
 import type { Call, Method } from "./call.ts";
 import { decodeMessage } from "./codec.ts";
 import { empty } from "./codec-items.ts";
@@ -16,7 +17,11 @@ import {
 const unlimited = 0xffffffff;
 
 /** `control_client.ScsControl`. */
-export function cacheMethods(auth: Auth, caches: Caches, messageMaxBytes: number): [string, Method][] {
+export function cacheMethods(
+  auth: Auth,
+  caches: Caches,
+  topics: Pick<Topics, "messageMaxBytes">,
+): [string, Method][] {
   const principal = (call: Call) => auth.authenticate(call.authorization, call.caller);
   const unary = (name: string, handle: (call: Call) => Promise<Uint8Array>): [string, Method] => [
     `/control_client.ScsControl/${name}`,
@@ -37,7 +42,9 @@ export function cacheMethods(auth: Auth, caches: Caches, messageMaxBytes: number
     }),
     unary("ListCaches", async (call) => {
       // All on one page: the SDKs ignore the next token (reference 1.4).
-      const cache = caches.list(await principal(call)).map(({ cache: cacheName }) => ({
+      const caller = await principal(call);
+      const messageMaxBytes = topics.messageMaxBytes(caller.environment);
+      const cache = caches.list(caller).map(({ cache: cacheName }) => ({
         cacheName,
         cacheLimits: {
           maxTrafficRate: unlimited,

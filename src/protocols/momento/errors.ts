@@ -41,6 +41,8 @@ const limitErr: Record<string, string> = {
   message_size: "request_size_limit_exceeded",
   request_size: "request_size_limit_exceeded",
   item_size: "item_size_limit_exceeded",
+  operations: "operations_rate_limit_exceeded",
+  subscribers: "topic_subscriptions_limit_exceeded",
 };
 
 function errTrailer({ code, subject }: TodokuError): string | undefined {

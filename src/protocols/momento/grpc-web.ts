@@ -3,8 +3,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { toCaller } from "../../domain/auth/caller.ts";
 import { TodokuError, toTodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
+import { isStopping } from "../../domain/topics/stopping.ts";
 import type { Encoding } from "../../domain/topics/subscription.ts";
+import { connectionOf, cutCall, endConnection, leaveConnection } from "../../lib/end-connection.ts";
 import { isGone } from "../../lib/response.ts";
+import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
+import { type SendBuffer, sendBufferOf } from "../send-buffer.ts";
+import { holdOf } from "../uploads.ts";
 import type { Call, StreamCall } from "./call.ts";
 import { setWebHeaders } from "./cors.ts";
 import { deadlineStatus, toWire, type WireStatus } from "./errors.ts";
@@ -32,15 +37,19 @@ export class GrpcWebEnvelope {
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const exchange = new WebExchange(request, response);
     const path = (request.url ?? "").split("?", 1)[0] as string;
+    const refuse = (error: unknown) => this.#refuse(request, exchange, error, path);
     try {
       const method = this.#options.methods.get(path);
       if (!method) throw new TodokuError("unimplemented", `method ${path} is not implemented`);
-      const call = toCall(request, await readMessage(request, exchange.isText));
-      if (method.kind === "stream")
-        await method.handle(new WebStreamCall(exchange, call, (error) => this.#refuse(exchange, error, path)));
+      const call = toCall(
+        request,
+        await readMessage(request, exchange.isText, holdOf(request, this.#options.wheel)),
+        this.#options.proxies,
+      );
+      if (method.kind === "stream") await method.handle(new WebStreamCall(exchange, call, refuse));
       else await this.#unary(exchange, call, method.handle);
     } catch (error) {
-      this.#refuse(exchange, error, path);
+      refuse(error);
     }
   }
 
@@ -62,10 +71,20 @@ export class GrpcWebEnvelope {
     }
   }
 
-  #refuse(exchange: WebExchange, error: unknown, path: string): void {
+  #refuse(request: IncomingMessage, exchange: WebExchange, error: unknown, path: string): void {
     const known = toTodokuError(error);
+    // Only a broken line makes the web SDK come back.
+    if (isStopping(known)) {
+      cutCall(exchange.response);
+      return;
+    }
     if (known.code === "internal") this.#options.onInternalError(known, path);
-    exchange.end(toWire(known));
+    const connection = connectionOf(request, exchange.response);
+    if (this.#options.connections?.refused(known, connection, request.socket.remoteAddress))
+      endConnection(exchange.response);
+    const end = () => exchange.end(toWire(known));
+    if (known.retryAfterMs === undefined) end();
+    else this.#options.wheel.schedule(limits.rates.refusalDelayMs, end);
   }
 }
 
@@ -73,12 +92,14 @@ export class GrpcWebEnvelope {
 class WebExchange {
   readonly isText: boolean;
   readonly response: ServerResponse;
+  readonly sendBuffer: SendBuffer;
   readonly #contentType: string;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.isText = request.headers["content-type"]?.startsWith("application/grpc-web-text") === true;
     this.#contentType = `application/grpc-web${this.isText ? "-text" : ""}+proto`;
     this.response = response;
+    this.sendBuffer = sendBufferOf(connectionOf(request, response));
     response.on("error", () => {}); // `close` follows
     setWebHeaders(request, response);
   }
@@ -146,19 +167,21 @@ class WebStreamCall implements StreamCall {
   }
 
   write(frame: Uint8Array): boolean {
-    const { response, isWritable } = this.#exchange;
+    const { response, isWritable, sendBuffer } = this.#exchange;
     if (!isWritable) return true;
     response.write(frame);
     this.#sentBytes += frame.length;
     // XHR keeps the whole body as text, so a tab that is open for a week would grow without end. The SDK takes an end
     // without trailers as a broken line and resumes behind the item it has just got.
     if (this.#sentBytes > limits.webBodyMaxBytes) response.end();
-    return response.writableLength <= limits.http2.streamSendBufferBytes;
+    return sendBuffer.wrote(response);
   }
 
   beat(): void {
-    const { response, isWritable, isText } = this.#exchange;
-    if (!isWritable || response.writableLength >= limits.http2.streamSendBufferBytes) return;
+    const { response, isWritable, isText, sendBuffer } = this.#exchange;
+    if (!isWritable) return;
+    sendBuffer.recheck();
+    if (response.writableLength >= limits.http2.streamSendBufferBytes) return;
     const frame = isText ? heartbeatTextFrame : heartbeatFrame;
     this.#sentBytes += frame.length;
     response.write(frame);
@@ -166,14 +189,16 @@ class WebStreamCall implements StreamCall {
 
   end(error?: TodokuError): void {
     // For the web SDK even UNAVAILABLE is final (reference 4), but a body that just ends is a broken line: it comes back.
+    if (error && isStopping(error)) leaveConnection(this.#exchange.response);
     if (error?.code === "unavailable" && this.#exchange.response.headersSent) this.#exchange.response.end();
     else if (error) this.#fail(error);
     else this.#exchange.end(okStatus);
   }
 
   start(listener: () => boolean): void {
-    this.#exchange.response.on("drain", listener);
-    listener();
+    const { response, sendBuffer } = this.#exchange;
+    sendBuffer.add(response, listener);
+    sendBuffer.start(response);
   }
 
   onClose(listener: () => void): void {
@@ -182,10 +207,10 @@ class WebStreamCall implements StreamCall {
   }
 }
 
-function toCall(request: IncomingMessage, message: Uint8Array): Call {
+function toCall(request: IncomingMessage, message: Uint8Array, proxies: TrustedProxies | undefined): Call {
   const { headers } = request;
   return {
-    caller: toCaller(request.socket.remoteAddress, headers),
+    caller: toCaller(request.socket.remoteAddress, headers, proxies),
     authorization: headers.authorization ?? "",
     cacheName: typeof headers.cache === "string" ? headers.cache : "",
     timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),

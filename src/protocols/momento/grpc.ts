@@ -3,16 +3,20 @@ import { constants } from "node:http2";
 import { toCaller } from "../../domain/auth/caller.ts";
 import type { Caller } from "../../domain/auth/principal.ts";
 import { TodokuError, toTodokuError } from "../../domain/errors.ts";
+import type { ConnectionGuard } from "../../domain/limiting/connection-guard.ts";
 import { limits } from "../../domain/limits.ts";
+import { isStopping } from "../../domain/topics/stopping.ts";
+import { endSession } from "../../lib/end-connection.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
+import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
+import { type SendBuffer, sendBufferOf } from "../send-buffer.ts";
+import { uploadsOf } from "../uploads.ts";
 import type { Call, Methods, StreamCall } from "./call.ts";
 import { deadlineStatus, toWire, type WireStatus } from "./errors.ts";
 import { binaryEncoding, heartbeatFrame, toFrame } from "./frames.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResumePlaces } from "./resume-places.ts";
-import { SendBuffer } from "./send-buffer.ts";
 import { parseTimeout } from "./timeout.ts";
-import { Uploads } from "./uploads.ts";
 
 const contentType = "application/grpc";
 const openHead = { ":status": 200, "content-type": contentType };
@@ -24,15 +28,16 @@ export interface EnvelopeOptions {
   readonly wheel: TimerWheel;
   /** Reports an error that is not the client's; the cause is logged, never sent. */
   readonly onInternalError: (error: TodokuError, path: string) => void;
+  /** Whose word on the client's address counts; default: nobody's. */
+  readonly proxies?: TrustedProxies | undefined;
+  /** Says whose connection is to be closed for going on when it is refused; default: nobody's. */
+  readonly connections?: Pick<ConnectionGuard, "refused"> | undefined;
 }
 
 /** gRPC on the streams of `node:http2`. One per server; `serve` takes streams whose content type is application/grpc. */
 export class GrpcEnvelope {
   readonly #options: EnvelopeOptions;
-  readonly #sessions = new WeakMap<
-    ServerHttp2Session,
-    { resumePlaces: ResumePlaces; sendBuffer: SendBuffer; uploads: Uploads }
-  >();
+  readonly #resumePlaces = new WeakMap<ServerHttp2Session, ResumePlaces>();
 
   constructor(options: EnvelopeOptions) {
     this.#options = options;
@@ -57,14 +62,14 @@ export class GrpcEnvelope {
       try {
         const request = body.push(chunk);
         if (!request) {
-          this.#session(stream).uploads.hold(stream, body.heldBytes, (error) => {
+          uploadsOf(stream.session as ServerHttp2Session, this.#options.wheel).hold(stream, body.heldBytes, (error) => {
             if (!isWhole) this.#refuse(stream, error, path);
             isWhole = true;
           });
           return;
         }
         isWhole = true;
-        const call = toCall(stream, headers, request);
+        const call = toCall(stream, headers, request, this.#options.proxies);
         if (method.kind === "unary") this.#unary(stream, path, method.handle, call);
         else this.#stream(stream, path, method.handle, call);
       } catch (error) {
@@ -115,31 +120,33 @@ export class GrpcEnvelope {
   }
 
   #stream(stream: ServerHttp2Stream, path: string, handle: (call: StreamCall) => Promise<void>, call: Call): void {
-    const session = this.#session(stream);
-    const streamCall = new GrpcStreamCall(stream, call, session.resumePlaces, session.sendBuffer, (error) =>
+    const session = stream.session as ServerHttp2Session;
+    const streamCall = new GrpcStreamCall(stream, call, this.#places(session), sendBufferOf(session), (error) =>
       this.#refuse(stream, error, path),
     );
     handle(streamCall).catch((error: unknown) => streamCall.end(toTodokuError(error)));
   }
 
-  #session(stream: ServerHttp2Stream) {
-    const session = stream.session as ServerHttp2Session;
-    let known = this.#sessions.get(session);
-    if (!known) {
-      known = {
-        resumePlaces: new ResumePlaces(),
-        sendBuffer: new SendBuffer(),
-        uploads: new Uploads(this.#options.wheel),
-      };
-      this.#sessions.set(session, known);
+  #places(session: ServerHttp2Session): ResumePlaces {
+    let places = this.#resumePlaces.get(session);
+    if (!places) {
+      places = new ResumePlaces();
+      this.#resumePlaces.set(session, places);
     }
-    return known;
+    return places;
   }
 
   #refuse(stream: ServerHttp2Stream, error: unknown, path: string): void {
     const known = toTodokuError(error);
     if (known.code === "internal") this.#options.onInternalError(known, path);
-    endWith(stream, toWire(known));
+    const end = () => endWith(stream, toWire(known));
+    if (known.retryAfterMs === undefined) end();
+    else this.#options.wheel.schedule(limits.rates.refusalDelayMs, end);
+    const { session } = stream;
+    if (!session || session.destroyed) return;
+    // What the client opens from now on goes elsewhere; its other streams go on until they are told too.
+    if (isStopping(known)) session.close();
+    if (this.#options.connections?.refused(known, session, session.socket.remoteAddress)) endSession(session);
   }
 }
 
@@ -209,9 +216,14 @@ class GrpcStreamCall implements StreamCall {
   }
 }
 
-function toCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, request: Uint8Array): Call {
+function toCall(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  request: Uint8Array,
+  proxies: TrustedProxies | undefined,
+): Call {
   return {
-    caller: toCaller(stream.session?.socket?.remoteAddress, headers),
+    caller: toCaller(stream.session?.socket?.remoteAddress, headers, proxies),
     authorization: headers.authorization ?? "",
     cacheName: toText(headers.cache),
     timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),

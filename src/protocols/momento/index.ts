@@ -1,43 +1,53 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Auth } from "../../domain/auth/auth.ts";
+import type { Keys } from "../../domain/auth/keys.ts";
 import type { Tokens } from "../../domain/auth/tokens.ts";
 import type { Caches } from "../../domain/cache/caches.ts";
 import type { Items } from "../../domain/cache/items.ts";
 import type { TodokuError } from "../../domain/errors.ts";
+import type { ConnectionGuard } from "../../domain/limiting/connection-guard.ts";
+import { limits } from "../../domain/limits.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { Heartbeats } from "../../lib/heartbeats.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
+import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
+import { authMethods } from "./auth.ts";
 import { cacheMethods } from "./caches.ts";
 import type { Method } from "./call.ts";
 import { empty } from "./codec-items.ts";
 import { answerPreflight } from "./cors.ts";
 import { GrpcEnvelope } from "./grpc.ts";
 import { GrpcWebEnvelope, isGrpcWeb } from "./grpc-web.ts";
-import { Heartbeats } from "./heartbeats.ts";
+import { HttpApi, isHttpApi } from "./http-api.ts";
 import { itemMethods } from "./items.ts";
 import { tokenMethods } from "./tokens.ts";
 import { createPublish, createSubscribe } from "./topics.ts";
 
 export interface MomentoOptions {
   readonly auth: Auth;
+  readonly keys: Keys;
   readonly tokens: Tokens;
   readonly caches: Caches;
   readonly items: Items;
   readonly topics: Topics;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
-  readonly messageMaxBytes: number;
   /** host:port that clients of minted tokens dial; asked when a token is made, for the port may be known late. */
   readonly endpoint: () => string;
   /** See ResumePlaces. */
   readonly endsStreamsBeforeDeadline: boolean;
   readonly onInternalError: (error: TodokuError, path: string) => void;
+  /** Whose word on the client's address counts; default: nobody's. */
+  readonly proxies?: TrustedProxies;
+  /** Says whose connection is to be closed for going on when it is refused; default: nobody's. */
+  readonly connections?: Pick<ConnectionGuard, "refused">;
 }
 
-/** Momento's protocol: gRPC for the Node SDK, grpc-web for the web SDK; one service behind both. */
+/** Momento's protocol: gRPC for the Node SDK, grpc-web for the web SDK, one service behind both; and its HTTP API. */
 export interface MomentoDoor {
-  /** Is this HTTP request ours (grpc-web, or the preflight of it)? */
+  /** Is this HTTP request ours (grpc-web, the HTTP API, or the preflight of them)? */
   accepts(request: IncomingMessage): boolean;
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** A gRPC stream: its content type is application/grpc, but not grpc-web. */
@@ -46,9 +56,8 @@ export interface MomentoDoor {
 }
 
 export function createMomentoDoor(options: MomentoOptions): MomentoDoor {
-  const { auth, tokens, caches, items, topics, clock, wheel, messageMaxBytes, endpoint, onInternalError } = options;
-  const heartbeats = new Heartbeats();
-  heartbeats.start();
+  const { auth, keys, tokens, caches, items, topics, clock, wheel, endpoint, onInternalError } = options;
+  const heartbeats = new Heartbeats(wheel, { roundMs: limits.heartbeatMs, turns: 10 });
   const { endsStreamsBeforeDeadline } = options;
   const services = { auth, topics, heartbeats, clock, wheel, endsStreamsBeforeDeadline };
   const methods = new Map<string, Method>([
@@ -56,21 +65,30 @@ export function createMomentoDoor(options: MomentoOptions): MomentoDoor {
     ["/cache_client.pubsub.Pubsub/Subscribe", { kind: "stream", handle: createSubscribe(services) }],
     ["/cache_client.Ping/Ping", { kind: "unary", handle: () => empty }],
     ...itemMethods(auth, items),
-    ...cacheMethods(auth, caches, messageMaxBytes),
+    ...cacheMethods(auth, caches, topics),
+    ...authMethods(auth, keys, endpoint),
     ...tokenMethods(auth, tokens, endpoint),
   ]);
-  const grpc = new GrpcEnvelope({ methods, wheel, onInternalError });
-  const web = new GrpcWebEnvelope({ methods, wheel, onInternalError });
+  const { connections, proxies } = options;
+  const grpc = new GrpcEnvelope({ methods, wheel, onInternalError, connections, proxies });
+  const web = new GrpcWebEnvelope({ methods, wheel, onInternalError, connections, proxies });
+  const api = new HttpApi({ auth, items, topics, wheel, onInternalError, connections, proxies });
   const isPreflight = ({ method, url = "" }: IncomingMessage) =>
     method === "OPTIONS" && /^\/\w+(\.\w+)+\/\w+$/.test(url);
   return {
     accepts: (request) =>
-      (request.method === "POST" && isGrpcWeb(request.headers["content-type"])) || isPreflight(request),
+      (request.method === "POST" && isGrpcWeb(request.headers["content-type"])) ||
+      isPreflight(request) ||
+      isHttpApi(request.url),
     handle(request, response) {
-      if (request.method === "OPTIONS") answerPreflight(request, response);
+      if (isHttpApi(request.url)) void api.serve(request, response);
+      else if (request.method === "OPTIONS") answerPreflight(request, response);
       else void web.serve(request, response);
     },
     handleGrpc: (stream, headers) => grpc.serve(stream, headers),
-    close: () => heartbeats.stop(),
+    close() {
+      heartbeats.stop();
+      api.close();
+    },
   };
 }

@@ -5,11 +5,11 @@ import type { Position } from "../../domain/topics/position.ts";
 import type { Sink, Subscription } from "../../domain/topics/subscription.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
 import type { Clock } from "../../lib/clock.ts";
+import type { Heartbeats } from "../../lib/heartbeats.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { Call, StreamCall } from "./call.ts";
 import { empty } from "./codec-items.ts";
 import { decodePublish, decodeSubscribe, type SubscribeRequest } from "./codec-topics.ts";
-import type { Heartbeats } from "./heartbeats.ts";
 
 export interface TopicServiceOptions {
   readonly auth: Auth;

@@ -2,19 +2,20 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
+import type { Hold } from "../uploads.ts";
 import { requestTooLarge } from "./errors.ts";
 import { RequestBody } from "./request-body.ts";
 
 /** The message of a grpc-web request. @throws TodokuError `limit_exceeded`, `invalid_argument`. */
-export async function readMessage(request: IncomingMessage, isText: boolean): Promise<Uint8Array> {
+export async function readMessage(request: IncomingMessage, isText: boolean, hold?: Hold): Promise<Uint8Array> {
   const maxBytes = isText ? Math.ceil((limits.grpcMessageMaxBytes * 4) / 3) + 64 : limits.grpcMessageMaxBytes + 5;
-  const raw = await readBytes(request, maxBytes);
+  const raw = await readBytes(request, maxBytes, hold);
   const body = new RequestBody(limits.grpcMessageMaxBytes);
   return body.push(isText ? fromText(raw) : raw) ?? body.ended();
 }
 
-/** By events: `for await` would destroy the request, and with it the connection, when it ends early. */
-function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** The whole body. By events: `for await` would destroy the request, and with it the connection, when it ends early. */
+export function readBytes(request: IncomingMessage, maxBytes: number, hold: Hold = () => {}): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -22,10 +23,13 @@ function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> 
   request
     .on("data", (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= maxBytes) chunks.push(chunk);
-      else {
+      try {
+        if (bytes > maxBytes) throw requestTooLarge(bytes, maxBytes);
+        hold(bytes, reject);
+        chunks.push(chunk);
+      } catch (error) {
         chunks.length = 0; // what still comes is drained: the client must read our answer
-        reject(requestTooLarge(bytes, maxBytes));
+        reject(error);
       }
     })
     .on("end", () => resolve(Buffer.concat(chunks)))

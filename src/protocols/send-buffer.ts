@@ -1,7 +1,10 @@
-import type { ServerHttp2Stream } from "node:http2";
-import { limits } from "../../domain/limits.ts";
+import type { Writable } from "node:stream";
+import { limits } from "../domain/limits.ts";
 
 const { streamSendBufferBytes, sessionSendBufferBytes } = limits.http2;
+
+/** What the bytes of one subscription wait in: a stream of `node:http2`, or a response of HTTP/1.1 or HTTP/2. */
+type Outlet = Pick<Writable, "writableLength" | "on" | "once">;
 
 interface Entry {
   /** Bytes that waited in the stream when it was last looked at. */
@@ -11,25 +14,37 @@ interface Entry {
   readonly drained: () => boolean;
 }
 
+const buffers = new WeakMap<object, SendBuffer>();
+
+/** The one of a connection (a session of HTTP/2, a socket of HTTP/1.1): whatever protocol its streams speak, they share it. */
+export function sendBufferOf(connection: object): SendBuffer {
+  let buffer = buffers.get(connection);
+  if (!buffer) {
+    buffer = new SendBuffer();
+    buffers.set(connection, buffer);
+  }
+  return buffer;
+}
+
 /**
- * Bounds what waits in the streams of one HTTP/2 session, each and together: past a bound a stream's subscriber is told to
+ * Bounds what waits in the streams of one connection, each and together: past a bound a stream's subscriber is told to
  * stop, and it reads on from the log when there is room. The sum is kept from what each stream held at its last write, so
  * it can only be too high; it is counted exactly before anybody is refused because of it.
  */
 export class SendBuffer {
-  readonly #streams = new Map<ServerHttp2Stream, Entry>();
-  readonly #blocked = new Map<ServerHttp2Stream, Entry>();
+  readonly #streams = new Map<Outlet, Entry>();
+  readonly #blocked = new Map<Outlet, Entry>();
   #waitingBytes = 0;
 
   /** @param drained the stream may write (again); returns whether there is something that it reads from the log now. */
-  add(stream: ServerHttp2Stream, drained: () => boolean): void {
+  add(stream: Outlet, drained: () => boolean): void {
     this.#streams.set(stream, { waitingBytes: 0, reservedBytes: 0, drained });
     stream.on("drain", () => this.#drained(stream));
     stream.once("close", () => this.#remove(stream));
   }
 
   /** The stream may begin: at once, or when the session has room. */
-  start(stream: ServerHttp2Stream): void {
+  start(stream: Outlet): void {
     const entry = this.#streams.get(stream);
     if (!entry) return;
     this.#blocked.set(stream, entry);
@@ -37,7 +52,7 @@ export class SendBuffer {
   }
 
   /** Call after each write. False: the stream, or the session, holds too much. */
-  wrote(stream: ServerHttp2Stream): boolean {
+  wrote(stream: Outlet): boolean {
     const entry = this.#streams.get(stream);
     if (!entry) return true;
     entry.reservedBytes = 0;
@@ -64,7 +79,7 @@ export class SendBuffer {
     for (const [stream, entry] of this.#streams) this.#note(entry, stream);
   }
 
-  #note(entry: Entry, stream: ServerHttp2Stream): void {
+  #note(entry: Entry, stream: Outlet): void {
     this.#count(entry, stream.writableLength + entry.reservedBytes);
   }
 
@@ -73,7 +88,7 @@ export class SendBuffer {
     entry.waitingBytes = waitingBytes;
   }
 
-  #drained(stream: ServerHttp2Stream): void {
+  #drained(stream: Outlet): void {
     const entry = this.#streams.get(stream);
     if (!entry) return;
     this.#note(entry, stream);
@@ -81,7 +96,7 @@ export class SendBuffer {
     this.#unblockOthers();
   }
 
-  #remove(stream: ServerHttp2Stream): void {
+  #remove(stream: Outlet): void {
     const entry = this.#streams.get(stream);
     if (!entry) return;
     this.#count(entry, 0);
@@ -99,7 +114,7 @@ export class SendBuffer {
     }
   }
 
-  #unblock(stream: ServerHttp2Stream): void {
+  #unblock(stream: Outlet): void {
     const entry = this.#blocked.get(stream);
     if (!entry) return;
     this.#blocked.delete(stream);

@@ -1,7 +1,6 @@
 import { EventEmitter } from "node:events";
-import type { ServerHttp2Stream } from "node:http2";
 import { beforeEach, expect, it } from "vitest";
-import { limits } from "../../domain/limits.ts";
+import { limits } from "../domain/limits.ts";
 import { SendBuffer } from "./send-buffer.ts";
 
 const { streamSendBufferBytes, sessionSendBufferBytes } = limits.http2;
@@ -15,7 +14,7 @@ beforeEach(() => {
 function aStream(isReading = false) {
   const drains: number[] = [];
   const emitter = Object.assign(new EventEmitter(), { writableLength: 0 });
-  const stream = emitter as unknown as ServerHttp2Stream;
+  const stream = emitter as unknown as Parameters<SendBuffer["add"]>[0];
   buffer.add(stream, () => {
     drains.push(emitter.writableLength);
     return isReading;

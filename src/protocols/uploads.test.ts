@@ -1,0 +1,110 @@
+import { EventEmitter, once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import {
+  connect,
+  createServer,
+  type Http2ServerRequest,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { AddressInfo } from "node:net";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import type { TodokuError } from "../domain/errors.ts";
+import { limits } from "../domain/limits.ts";
+import { TimerWheel } from "../lib/timer-wheel.ts";
+import { readJson } from "./http/body.ts";
+import { readMessage } from "./momento/web-body.ts";
+import { type Hold, holdOf, Uploads, uploadsOf } from "./uploads.ts";
+
+const aStream = () => new EventEmitter() as unknown as ServerHttp2Stream;
+const mostBytes = limits.http2.sessionRequestBytes;
+
+it("bounds what unfinished requests hold together, and counts what is gone no more", () => {
+  const uploads = new Uploads(new TimerWheel({ monotonicMs: () => 0 }));
+  const [one, two] = [aStream(), aStream()];
+  uploads.hold(one, 10, () => {});
+  uploads.hold(one, mostBytes, () => {});
+  expect(() => uploads.hold(two, 1, () => {})).toThrow("unfinished requests");
+  two.emit("close");
+  one.emit("close");
+  const three = aStream();
+  expect(() => uploads.hold(three, mostBytes, () => {})).not.toThrow();
+  three.emit("close");
+});
+
+it("bounds what the unfinished requests of all connections hold, and lets small ones through all the same", () => {
+  const { maxBytes, smallMaxBytes } = limits.unfinishedRequests;
+  const wheel = new TimerWheel({ monotonicMs: () => 0 });
+  const sessions = Array.from({ length: Math.floor(maxBytes / mostBytes) }, () => aStream());
+  for (const stream of sessions) new Uploads(wheel).hold(stream, mostBytes, () => {});
+  const anHttp1Request = () => new EventEmitter() as unknown as IncomingMessage;
+  const holds: readonly [string, Hold][] = [
+    ["HTTP/2", (bytes, expired) => new Uploads(wheel).hold(aStream(), bytes, expired)],
+    ["HTTP/1.1", holdOf(anHttp1Request(), wheel)],
+  ];
+  for (const [name, hold] of holds) {
+    expect(() => hold(smallMaxBytes, () => {}), name).not.toThrow();
+    expect(() => hold(smallMaxBytes + 1, () => {}), name).toThrow("all connections");
+  }
+  for (const stream of sessions) stream.emit("close");
+  for (const [name, hold] of holds) expect(() => hold(smallMaxBytes + 1, () => {}), name).not.toThrow();
+});
+
+it("ends a request that does not come to its end", () => {
+  let nowMs = 0;
+  const wheel = new TimerWheel({ monotonicMs: () => nowMs });
+  const uploads = new Uploads(wheel);
+  const expired: TodokuError[] = [];
+  const [slow, done] = [aStream(), aStream()];
+  for (const stream of [slow, done]) uploads.hold(stream, 10, (error) => expired.push(error));
+  done.emit("close");
+  while (nowMs <= limits.requestMs) {
+    uploads.hold(slow, nowMs, (error) => expired.push(error)); // it still sends, a byte at a time
+    nowMs += 1000;
+    wheel.runOnce();
+  }
+  expect(expired).toHaveLength(1);
+  expect(expired[0]).toMatchObject({ code: "invalid_argument" });
+});
+
+describe("requests through Node's compatibility objects", () => {
+  const readers = [
+    ["grpc-web", (request: IncomingMessage, hold: Hold) => readMessage(request, false, hold)],
+    ["JSON", (request: IncomingMessage, hold: Hold) => readJson(request, z.unknown(), 1000, hold)],
+  ] as const;
+
+  it.each(readers)("of %s share the bound of their session, and must end in time", async (_, read) => {
+    let nowMs = 0;
+    const wheel = new TimerWheel({ monotonicMs: () => nowMs });
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const begin = async () => {
+      const sent = client.request({ ":method": "POST", ":path": "/", "content-type": "application/json" });
+      sent.on("error", () => {}).write("a few bytes");
+      const [request] = (await once(server, "request")) as [IncomingMessage & Http2ServerRequest];
+      const failed = read(request, holdOf(request, wheel)).then(
+        () => "read",
+        (error: unknown) => error,
+      );
+      return { request, failed };
+    };
+    const slow = await begin();
+    await once(slow.request, "data");
+    nowMs = limits.requestMs + 1000;
+    wheel.runOnce();
+    expect(await slow.failed).toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringContaining("not complete"),
+    });
+
+    const others = aStream();
+    uploadsOf(slow.request.stream.session as ServerHttp2Session, wheel).hold(others, mostBytes - 20, () => {});
+    const late = await begin();
+    expect(await late.failed).toMatchObject({ code: "limit_exceeded", message: expect.stringContaining("unfinished") });
+    others.emit("close");
+    client.destroy();
+    server.close();
+  });
+});
