@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { toV2, wrapCredential } from "../../domain/auth/credential.ts";
-import { initDataDirectory } from "../../server/init.ts";
 import { type CommandIo, processIo } from "./io.ts";
 
 interface InitOptions {
@@ -24,6 +23,7 @@ export function registerInit(program: Command, io: CommandIo = processIo): void 
     .option("--endpoint <host:port>", "what the key tells the Momento SDKs to dial", "127.0.0.1:8080")
     .option("--json", "print JSON")
     .action(async ({ dataDir, env: environment, masterKeyFile, endpoint, json }: InitOptions) => {
+      const { initDataDirectory } = await import("../../server/init.ts");
       const made = await initDataDirectory({ dataDir, environment, masterKeyFile });
       const { keyId } = made.operator.key;
       const apiKey = wrapCredential(endpoint, made.operator.secret);

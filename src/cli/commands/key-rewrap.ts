@@ -3,7 +3,6 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { rewrapDataKeys } from "../../domain/encryption/data-keys.ts";
 import { TodokuError } from "../../domain/errors.ts";
-import { openEmbeddedEngine } from "../../engines/embedded/index.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { makeMasterKeyFile, readMasterKeyFile } from "../../server/master-key.ts";
 import type { CommandIo } from "./io.ts";
@@ -30,6 +29,7 @@ export function registerKeyRewrap(key: Command, io: CommandIo): void {
         throw new TodokuError("failed_precondition", `${dataDir} is no data directory: there is no todoku.db in it`);
       }
       const from = await readMasterKeyFile(resolve(options.masterKeyFile ?? join(dataDir, "master.key")));
+      const { openEmbeddedEngine } = await import("../../engines/embedded/index.ts");
       const engine = await openEmbeddedEngine({ dataDir, wallMs: systemClock.wallMs });
       try {
         const file = resolve(options.newMasterKeyFile);
