@@ -1,27 +1,19 @@
-// `npm start`: Todoku in dev mode with the example application on top of it. Flags after `npm start --` go to `todoku dev`;
-// PAGE_PORT and IDP_PORT choose the other ports; with OIDC_ISSUER and OIDC_CLIENT_ID the page signs in there.
+// `npm start`: Todoku in dev mode with the example application on top of it. Of the flags after `npm start --`, `--stage` and
+// `--secrets-stage` choose the application's environment, the others go to `todoku dev`; PAGE_PORT and IDP_PORT choose the other ports;
+// with OIDC_ISSUER and OIDC_CLIENT_ID the page signs in there.
 import { join } from "node:path";
-import { fixedCredential } from "../examples/task-notifications/shared/key-file.ts";
+import { stateDirName } from "../examples/task-notifications/shared/names.ts";
 import { setUp } from "../examples/task-notifications/shared/set-up.ts";
-import { readCommonSettings } from "../examples/task-notifications/shared/settings.ts";
-import { Todoku } from "../examples/task-notifications/shared/todoku.ts";
+import { readCommonSettings, readStageOptions } from "../examples/task-notifications/shared/settings.ts";
 import { Child, type ChildPlan, repositoryPath, StartFailure } from "./start/child.ts";
 import { buildPage } from "./start/page.ts";
 
 // A variable that is set to nothing counts as not set.
-const { PAGE_PORT, IDP_PORT, OIDC_ISSUER, OIDC_CLIENT_ID, STAGE, STATE_DIR } = process.env;
+const { PAGE_PORT, IDP_PORT, OIDC_ISSUER, OIDC_CLIENT_ID, STATE_DIR } = process.env;
 const [pagePort, idpPort] = [PAGE_PORT || "3000", IDP_PORT || "3001"];
 const clientId = OIDC_CLIENT_ID || "task-notifications";
-// Children get no key of the environment: each has one of its own, in a file, or needs none. Nor names of their own, which the set-up
-// and the keys would not know: STAGE names everything.
-const {
-  TODOKU_API_KEY: environmentKey,
-  TODOKU_KEY_FILE,
-  CACHE_NAME,
-  TASK_QUEUE,
-  DEAD_LETTER_QUEUE,
-  ...environment
-} = process.env;
+// Children get no key of the environment: each has one of its own, in a file that the set-up knows, or needs none.
+const { TODOKU_API_KEY: environmentKey, TODOKU_KEY_FILE, ...environment } = process.env;
 environment.LOG_LEVEL ||= "warn";
 
 /** In the order in which they end. */
@@ -47,11 +39,11 @@ async function start(plan: ChildPlan, port: string, choice: string): Promise<str
 const portOf = (url: string | undefined, first: string) => (url === undefined ? first : new URL(url).port || "80");
 
 /** Todoku's greeting. */
-function startTodoku(): Promise<string> {
+function startTodoku(flags: readonly string[]): Promise<string> {
   const plan: ChildPlan = {
     name: "todoku",
     file: repositoryPath("src/cli/main.ts"),
-    args: (url) => ["dev", ...process.argv.slice(2), ...(url === undefined ? [] : ["--port", portOf(url, "")])],
+    args: (url) => ["dev", ...flags, ...(url === undefined ? [] : ["--port", portOf(url, "")])],
     env: () => environment,
     ready: /^ {2}data /,
   };
@@ -108,16 +100,18 @@ async function startAll(): Promise<void> {
     if (/^\d{1,5}$/.test(port) && Number(port) <= 65_535) continue;
     throw new Error(`${name} is ${JSON.stringify(port)}; it must be a whole number from 0 to 65535`);
   }
-  const [greeting] = await Promise.all([startTodoku(), buildPage()]);
+  const { stageOptions, rest } = readStageOptions(process.argv.slice(2));
+  Object.assign(environment, stageOptions);
+  const { stage, secretsStage } = readCommonSettings(environment);
+  const [greeting] = await Promise.all([startTodoku(rest), buildPage()]);
   const todokuUrl = /listens on (\S+)/.exec(greeting)?.[1] ?? "";
   const devKey = /TODOKU_API_KEY=(\S+)/.exec(greeting)?.[1];
   const dataDir = /^ {2}data +(.*)$/m.exec(greeting)?.[1] ?? "";
-  const stateDir = STATE_DIR || join(dataDir, STAGE ? `task-notifications-${STAGE}` : "task-notifications");
-  const { names } = readCommonSettings(process.env);
-  const todoku = new Todoku(todokuUrl, fixedCredential(devKey ?? (environmentKey || undefined)));
+  const stateDir = STATE_DIR || join(dataDir, stateDirName(stage));
+  const apiKey = devKey ?? (environmentKey || undefined);
   const [issuer] = await Promise.all([
     OIDC_ISSUER || startIdentityProvider(dataDir),
-    setUp({ todoku, todokuUrl, names, stateDir }),
+    setUp({ todokuUrl, apiKey, stage, secretsStage, stateDir }),
   ]);
   const page = await startApplication(todokuUrl, issuer, stateDir);
   const who = OIDC_ISSUER ? "" : " and sign in as alice@example.com with the password todoku-demo";

@@ -28,7 +28,7 @@ export async function startTaskNotifications(directory: string, taskMs: number):
   const idpArgs = ["--port", "0", "--data-dir", join(directory, "idp")];
   const idp = await startProcess(example("dev-idp/main.ts"), idpArgs, {}, /listens on (\S+)\n/);
   const common = { TODOKU_URL: todokuUrl, STATE_DIR: join(directory, "state") };
-  const setUp = await startProcess(example("task-notifications/setup.ts"), [], common, /worker\.key: (\w+)\n/);
+  const setUp = await startProcess(example("task-notifications/setup.ts"), [], common, /worker\.key: (written)\n/);
   await setUp.ended;
   const apiEnvironment = { ...common, PORT: "0", OIDC_ISSUER: idp.found, OIDC_CLIENT_ID: "task-notifications" };
   const api = await startProcess(example("task-notifications/api/main.ts"), [], apiEnvironment, /listens on (\S+)\n/);

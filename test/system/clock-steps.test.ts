@@ -218,6 +218,69 @@ describe("while the wall clock is set by an hour, forward and back,", () => {
     }
   });
 
+  it("what was taken back stays so, in each way, and what was not is let in as long as it lasts", async () => {
+    await post("caches", { name: "c", durability: "memory" });
+    const onTopic = { resource: "topic", role: "publish", cache: { name: "c" }, topic: { name: "t" } };
+    const long = { grants: [onTopic], validForSeconds: 4 * 3600 };
+    const token = async (more: object = {}) => post<{ token: string; jti: string }>("tokens", { ...long, ...more });
+    const key = async (more: object = {}) =>
+      post<{ keyId: string; apiKey: string }>("keys", { grants: [onTopic], ...more });
+    const call = (credential: string, path: string, method = "POST", body: object = {}) =>
+      fetch(`${url}/v1/${path}`, {
+        ...{ method, body: JSON.stringify(body) },
+        headers: { "content-type": "application/json", authorization: `Bearer ${credential}` },
+      });
+    const publish = async (credential: string) => {
+      const response = await call(credential, "topics/c/t", "POST", { text: "x" });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    const takeBack = async (label: string): Promise<Record<string, string>> => {
+      const own = (await post<{ key: { apiKey: string } }>("environments", { name: `rotated${label}` })).key.apiKey;
+      const signed = (await (await call(own, "tokens", "POST", long)).json()) as { token: string };
+      expect((await call(own, "signing-keys", "POST", { overlapSeconds: 0 })).status).toBe(201);
+      const [one, byId, byUser] = [await token(), await token({ tokenId: label }), await token({ userId: label })];
+      const [revoked, deleted, ended, rotated] = [await key(), await key(), await key(), await key()];
+      await post("revocations", { token: one.jti });
+      await post("revocations", { tokenId: label });
+      await post("revocations", { userId: label });
+      await post("revocations", { keyId: revoked.keyId });
+      await fetch(`${url}/v1/keys/${deleted.keyId}`, { method: "DELETE" });
+      const now = { method: "PATCH", headers: { "content-type": "application/json" }, body: '{"expiresInSeconds": 0}' };
+      expect((await fetch(`${url}/v1/keys/${ended.keyId}`, now)).status).toBe(200);
+      await post(`secrets/s${label}`, { value: rotated.apiKey });
+      await post("keys/rotate", { secret: `s${label}`, overlapSeconds: 0 });
+      return {
+        ...{ "signed by a key that was rotated out": signed.token, "a token": one.token, "of a token id": byId.token },
+        ...{ "of a user": byUser.token, "a revoked key": revoked.apiKey, "a deleted key": deleted.apiKey },
+        ...{ "a key that was ended": ended.apiKey, "a key that was rotated out": rotated.apiKey },
+      };
+    };
+    const refused: [string, string][] = [];
+    const expectAll = async () => {
+      for (const [what, credential] of refused) expect([what, await publish(credential)]).toEqual([what, 401]);
+    };
+    const lasting = [(await token()).token, (await key({ validForSeconds: 4 * 3600 })).apiKey];
+    const short = [(await token({ validForSeconds: 1800 })).token, (await key({ validForSeconds: 1800 })).apiKey];
+    const load = publishes("c");
+    for (const [n, hours] of [1, -2, 1].entries()) {
+      for (const [what, credential] of Object.entries(await takeBack(`-${n}`)))
+        refused.push([`${n}: ${what}`, credential]);
+      machine.setBy(hours * hourMs); // at once: before upkeep has looked
+      await expectAll();
+      for (const credential of lasting) expect(await publish(credential)).toBe(200);
+      if (hours === 1 && n === 0) for (const credential of short) expect(await publish(credential)).toBe(401);
+      await pause(1200);
+      await expectAll();
+    }
+    await post("revocations", { issuedBeforeMs: Date.now() + hourMs });
+    expect(await publish(lasting[0] ?? "")).toBe(401);
+    machine.setBy(-hourMs);
+    expect(await publish(lasting[0] ?? "")).toBe(401);
+    expect(await publish((await token()).token)).toBe(200);
+    expect(await load.stop()).toBeGreaterThan(50);
+  });
+
   it("streams end whose token has expired by the wall clock, within seconds, and no others", async () => {
     await post("caches", { name: "c", durability: "memory" });
     const stream = async (validForSeconds: number) => {

@@ -4,8 +4,10 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { captureProcess } from "../support/captured-logs.ts";
 import { aDirectory } from "../support/server.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -38,6 +40,7 @@ function start(args: readonly string[] = [], env: Record<string, string> = {}): 
     env: { ...process.env, PAGE_PORT: "0", IDP_PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  captureProcess(child, ["dev", ...args]);
   const printed = { stdout: "", stderr: "" };
   const waiting = new Set<() => void>();
   for (const name of ["stdout", "stderr"] as const) {
@@ -109,13 +112,26 @@ describe("npm start", () => {
     expect((await fetch(`${page}/token`)).status).toBe(401);
   });
 
-  it("gives its children no names and keys of the environment, which the set-up does not know", async () => {
-    const names = { CACHE_NAME: "mine", TASK_QUEUE: "mine", DEAD_LETTER_QUEUE: "mine", TODOKU_KEY_FILE: "/mine" };
-    const all = start([], names);
+  it("gives its children no keys of the environment, which the set-up does not know", async () => {
+    const all = start([], { TODOKU_KEY_FILE: "/mine" });
     await all.printed(/^Open /);
     for (const pid of childrenOf(all.child.pid).values()) {
       expect(readFileSync(`/proc/${pid}/environ`, "utf8")).not.toContain("mine");
     }
+  });
+
+  it("runs the application in a stage of its own, which reads the shared secrets of another", async () => {
+    const all = start(["--stage", "feat-x", "--secrets-stage", "dev"]);
+    const [, todoku] = await all.printed(/^Todoku listens on (\S+)$/m);
+    const get = async (path: string) => (await fetch(`${todoku}${path}`)).json();
+    expect(await get("/v1/environments")).toMatchObject({
+      environments: [{ name: "dev" }, { name: "feat-x", secretsFrom: ["dev"] }],
+    });
+    expect(await get("/v1/secrets")).toMatchObject({ secrets: [{ name: "receipt-signing", shared: true }] });
+    expect(await get("/v1/queues")).toEqual({ queues: [] });
+    const files = readdirSync(join(directory.path, "task-notifications-feat-x"));
+    expect(files).toEqual(expect.arrayContaining(["api.key", "worker.key"]));
+    expect(all.output().stderr).toBe("");
   });
 
   it("starts a child again that died, where it was, and ends them all within seconds", async () => {
@@ -162,6 +178,12 @@ describe("npm start", () => {
       stdout: "",
       stderr: `error: ${name} is "65536"; it must be a whole number from 0 to 65535\n`,
     });
+  });
+
+  it("says of a stage that it cannot be one, before anything starts", async () => {
+    const all = start(["--stage", "feat_x"]);
+    expect(await all.exited).toEqual([1, null]);
+    expect(all.output()).toEqual({ stdout: "", stderr: "error: STAGE: must be 1..63 of A-Z a-z 0-9 -\n" });
   });
 
   it("leaves to Todoku what its flags mean", async () => {

@@ -2,10 +2,13 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { type Application, anApplication, pageOrigin } from "../testing/application.ts";
 import { aLog } from "../testing/log.ts";
+
+// A set-up starts a process.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 });
 
 let app: Application;
 const { log, lines } = aLog();

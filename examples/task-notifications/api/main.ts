@@ -20,8 +20,6 @@ const settingsSchema = z.object({
   OIDC_CLIENT_ID: z.string({ error: "must be the client id of the page" }),
   TODOKU_PUBLIC_URL: httpUrl().optional(),
   TODOKU_KEY_FILE: z.string().optional(),
-  CACHE_NAME: z.string().optional(),
-  TASK_QUEUE: z.string().optional(),
   ALLOWED_ORIGINS: origins.default([]),
 });
 
@@ -37,8 +35,6 @@ await runProcess(async () => {
       todokuUrl: common.todokuUrl,
       todokuPublicUrl: settings.TODOKU_PUBLIC_URL,
       keyFile: settings.TODOKU_KEY_FILE ?? keyFileIn(common.stateDir, "api"),
-      cacheName: settings.CACHE_NAME ?? common.names.cache,
-      taskQueue: settings.TASK_QUEUE ?? common.names.taskQueue,
       allowedOrigins: settings.ALLOWED_ORIGINS,
       pageDirectory: fileURLToPath(new URL("../web/dist", import.meta.url)),
     },

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import type { Logger } from "pino";
-import { KeyFile } from "../shared/key-file.ts";
+import { names } from "../shared/names.ts";
+import { Secrets } from "../shared/secrets.ts";
 import { Todoku } from "../shared/todoku.ts";
 import { ApiError } from "./api-error.ts";
 import { Authorizer } from "./authorizer.ts";
@@ -27,9 +28,8 @@ export interface ApiOptions {
   readonly todokuUrl: string;
   /** Where a browser finds Todoku, when that differs. */
   readonly todokuPublicUrl?: string | undefined;
+  /** Holds the bootstrap key. */
   readonly keyFile: string;
-  readonly cacheName: string;
-  readonly taskQueue: string;
   /** Origins of pages on other addresses than the API's own. */
   readonly allowedOrigins: readonly string[];
   /** The built page. */
@@ -74,12 +74,13 @@ export async function startApi(options: ApiOptions, log: Logger): Promise<Runnin
 }
 
 function createApp(options: ApiOptions, log: Logger): Hono<ApiEnvironment> {
-  const keyFile = new KeyFile(options.keyFile, log);
   const issuer = new Issuer(options.issuer);
-  const { clientId, todokuUrl, cacheName, taskQueue } = options;
+  const { clientId, todokuUrl, keyFile } = options;
+  const { cache: cacheName, taskQueue } = names;
+  const credential = new Secrets({ todokuUrl, keyFile, log }).key(names.apiSecret);
   const authorizer = new Authorizer(issuer, clientId, log);
   const todokuPublicUrl = options.todokuPublicUrl ?? todokuUrl;
-  const todoku = new Todoku(todokuUrl, keyFile);
+  const todoku = new Todoku(todokuUrl, credential);
   const taskRate = new RateLimit(options.taskRate ?? defaultTaskRate);
   const tokenRate = new RateLimit(options.tokenRate ?? defaultTokenRate);
   const page = servePage({
@@ -94,7 +95,7 @@ function createApp(options: ApiOptions, log: Logger): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
   app.use(logRequests(log), commonHeaders(options.allowedOrigins), refuseMethods());
   app.post("/task", postTask({ authorizer, rateLimit: taskRate, todoku, taskQueue, log }));
-  const token = { authorizer, rateLimit: tokenRate, keyFile, todoku, todokuUrl, todokuPublicUrl, cacheName, log };
+  const token = { authorizer, rateLimit: tokenRate, credential, todoku, todokuUrl, todokuPublicUrl, cacheName, log };
   app.get("/token", getToken(token));
   app.get("/config.json", (context) => context.json({ issuer: issuer.url, clientId, apiUrl: "" }));
   app.get("*", page);

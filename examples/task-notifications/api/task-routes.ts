@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { Context } from "hono";
 import type { Logger } from "pino";
 import { z } from "zod";
-import { CredentialRefused } from "../shared/key-file.ts";
+import { CredentialRefused } from "../shared/credential.ts";
 import { type Task, taskDataMaxLength } from "../shared/task.ts";
 import { type Todoku, TodokuFailure } from "../shared/todoku.ts";
 import { ApiError, unavailable } from "./api-error.ts";

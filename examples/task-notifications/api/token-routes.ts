@@ -10,9 +10,9 @@ import {
 import type { Context } from "hono";
 import type { Logger } from "pino";
 import { z } from "zod";
-import type { KeyFile } from "../shared/key-file.ts";
+import type { Credential } from "../shared/credential.ts";
 import { MomentoClient, momentoCredential } from "../shared/momento.ts";
-import type { Todoku } from "../shared/todoku.ts";
+import { type Todoku, TodokuFailure } from "../shared/todoku.ts";
 import { unavailable } from "./api-error.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { ApiEnvironment } from "./headers.ts";
@@ -22,7 +22,7 @@ import type { RateLimit } from "./rate-limit.ts";
 export interface TokenOptions {
   readonly authorizer: Authorizer;
   readonly rateLimit: RateLimit;
-  readonly keyFile: KeyFile;
+  readonly credential: Credential<string>;
   readonly todoku: Todoku;
   readonly todokuUrl: string;
   /** Where a browser finds Todoku. */
@@ -32,15 +32,15 @@ export interface TokenOptions {
 }
 
 const lifeMinutes = 30;
-/** The SDK itself would try for a minute; nobody waits so long for a page. With the 5 s of Todoku's own API it is within the page's patience of 10 s. */
+/** The SDK itself would try for a minute; nobody waits so long for a page. With two tries over Todoku's own API it is within the page's patience of 10 s. */
 const timeoutMs = 3000;
 /** The bound of Momento's token ids. A longer `sub` goes without: subscribers need none. */
 const tokenIdMaxLength = 64;
 
 /** `GET /token`: what the caller needs to listen to the caller's own topic, and to nothing else. */
 export function getToken(options: TokenOptions) {
-  const { authorizer, rateLimit, keyFile, cacheName } = options;
-  const auth = new MomentoClient(keyFile, (apiKey) => createAuthClient(options.todokuUrl, apiKey));
+  const { authorizer, rateLimit, credential, cacheName } = options;
+  const auth = new MomentoClient(credential, (apiKey) => createAuthClient(options.todokuUrl, apiKey));
   return async (context: Context<ApiEnvironment>) => {
     // Nothing else of the request is read: the topic is the caller's own, whatever the query asks for.
     const { sub } = await authorizer.authorize(context.req.header("authorization"));
@@ -87,10 +87,15 @@ async function issue(options: TokenOptions, auth: MomentoClient<AuthClient>, sub
   throw new Error(answer.toString());
 }
 
-function issueOverHttp({ todoku, cacheName }: TokenOptions, sub: string, identity: { tokenId?: string }) {
+async function issueOverHttp({ todoku, cacheName }: TokenOptions, sub: string, identity: { tokenId?: string }) {
   const listen = { resource: "topic", role: "subscribe", cache: { name: cacheName }, topic: { name: sub } };
   const request = { grants: [listen], validForSeconds: lifeMinutes * 60, ...identity };
-  return todoku.call("POST", "/v1/tokens", request, issuedSchema);
+  const ask = () => todoku.call("POST", "/v1/tokens", request, issuedSchema, { timeoutMs });
+  return ask().catch((error: unknown) => {
+    // The connection that `fetch` kept may be as dead; what timed out on it has closed it.
+    if (error instanceof TodokuFailure && error.status === undefined) return ask();
+    throw error;
+  });
 }
 
 /** Undefined when there is no answer in time. */

@@ -1,17 +1,22 @@
 // What GET /token gives out, tried by the unmodified SDK in the hands of a thief.
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { MomentoErrorCode, TopicClient, TopicConfigurations } from "@gomomento/sdk";
-import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { keyCredential, momentoClients, subscribe } from "../../../test/support/momento-node.ts";
 import { startDevProcess } from "../../../test/support/process.ts";
 import { aDirectory } from "../../../test/support/server.ts";
 import { errorCode } from "../shared/momento.ts";
+import { names } from "../shared/names.ts";
+import { Secrets } from "../shared/secrets.ts";
 import { keyFileIn } from "../shared/settings.ts";
 import { anyAnswer } from "../shared/todoku.ts";
 import { type Application, anApplication, aTodoku } from "../testing/application.ts";
+import { silentLog } from "../testing/log.ts";
+
+// A set-up starts a process.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 });
 
 let app: Application;
 beforeAll(async () => {
@@ -81,7 +86,11 @@ it("gives a token for a user whose id is longer than a token id may be", async (
 });
 
 it("issues no token and takes no task with the worker's key, nor the other way round", async () => {
-  const key = async (name: "api" | "worker") => (await readFile(keyFileIn(app.todoku.stateDir, name), "utf8")).trim();
+  const { url: todokuUrl, stateDir } = app.todoku;
+  const key = (name: "api" | "worker") =>
+    new Secrets({ todokuUrl, keyFile: keyFileIn(stateDir, name), log: silentLog })
+      .text(name === "api" ? names.apiSecret : names.workerSecret)
+      .current();
   const call = async (name: "api" | "worker", path: string, body: object) => {
     const headers = { authorization: `Bearer ${await key(name)}`, "content-type": "application/json" };
     return (await fetch(app.todoku.url + path, { method: "POST", headers, body: JSON.stringify(body) })).status;

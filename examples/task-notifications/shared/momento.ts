@@ -1,5 +1,5 @@
 import { CredentialProvider, MomentoErrorCode } from "@gomomento/sdk";
-import { CredentialRefused, type KeyFile } from "./key-file.ts";
+import { type Credential, CredentialRefused } from "./credential.ts";
 
 /** The SDK as it is, told where our Todoku listens. It wants `host:port`, not a URL. */
 export function momentoCredential(todokuUrl: string, apiKey: string): CredentialProvider {
@@ -22,18 +22,18 @@ export function momentoCredential(todokuUrl: string, apiKey: string): Credential
  * and fails for ever once that is deleted. So the client belongs to the text of its key, and both are swapped together.
  */
 export class MomentoClient<Client> {
-  readonly #keyFile: KeyFile;
+  readonly #credential: Credential<string>;
   readonly #make: (apiKey: string) => Client;
   #made: { readonly apiKey: string; readonly client: Client } | undefined;
 
-  constructor(keyFile: KeyFile, make: (apiKey: string) => Client) {
-    this.#keyFile = keyFile;
+  constructor(credential: Credential<string>, make: (apiKey: string) => Client) {
+    this.#credential = credential;
     this.#make = make;
   }
 
-  /** The SDK's answer, whatever it is. @throws CredentialRefused; Error: there is no key. */
+  /** The SDK's answer, whatever it is. @throws CredentialRefused; what reading the key throws, when there is none. */
   use<Answer extends object>(call: (client: Client) => Promise<Answer>): Promise<Answer> {
-    return this.#keyFile.use(async (apiKey) => {
+    return this.#credential.use(async (apiKey) => {
       if (this.#made?.apiKey !== apiKey) this.#made = { apiKey, client: this.#make(apiKey) };
       const answer = await call(this.#made.client);
       if (errorCode(answer) === MomentoErrorCode.AUTHENTICATION_ERROR) {

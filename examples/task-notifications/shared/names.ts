@@ -1,28 +1,24 @@
-/** What the application is made of in Todoku; each stage has its own. */
-export interface ResourceNames {
-  readonly cache: string;
-  readonly taskQueue: string;
-  readonly deadLetterQueue: string;
-}
+/** What the application is made of in Todoku, as `todoku.yaml` has it. The same in every stage: a stage is an environment of its own. */
+export const names = {
+  cache: "notifications",
+  taskQueue: "tasks",
+  deadLetterQueue: "tasks-dead",
+  /** Secrets that hold the API keys with which the processes work. */
+  apiSecret: "task-notifications-api",
+  workerSecret: "task-notifications-worker",
+  /** The secret that holds a third party's key; stages may share it. */
+  receiptSecret: "receipt-signing",
+} as const;
 
-/** The stage whose names carry no suffix. */
+/** The stage, and so the environment, when nobody says another. */
 export const defaultStage = "dev";
-
-/** Every name ends in the stage, so that feature branches can share one Todoku: `tasks-FEAT-ABP-1734`. */
-export function resourceNames(stage: string): ResourceNames {
-  const suffix = stageSuffix(stage);
-  return {
-    cache: `notifications${suffix}`,
-    taskQueue: `tasks${suffix}`,
-    deadLetterQueue: `tasks-dead${suffix}`,
-  };
-}
 
 /** Where a stage keeps its keys and cursors when STATE_DIR does not say. */
 export function defaultStateDir(stage: string): string {
-  return `.todoku/task-notifications${stageSuffix(stage)}`;
+  return `.todoku/${stateDirName(stage)}`;
 }
 
-function stageSuffix(stage: string): string {
-  return stage === defaultStage ? "" : `-${stage}`;
+/** The last part of it. */
+export function stateDirName(stage: string): string {
+  return `task-notifications${stage === defaultStage ? "" : `-${stage}`}`;
 }

@@ -1,117 +1,114 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { CredentialRefused, fixedCredential } from "./key-file.ts";
-import type { ResourceNames } from "./names.ts";
+import { type Applied, apply } from "./apply.ts";
+import { CredentialRefused, fixedCredential } from "./credential.ts";
+import { actIn, ensureStage } from "./environments.ts";
+import { names } from "./names.ts";
 import { keyFileIn } from "./settings.ts";
 import { anyAnswer, Todoku, TodokuFailure } from "./todoku.ts";
 
 /** What the set-up works with. */
 export interface SetUpOptions {
-  /** With the rights of a super user. */
-  readonly todoku: Todoku;
   readonly todokuUrl: string;
-  readonly names: ResourceNames;
-  /** Gets the key files; made with mode 0700. */
+  /** Of an operator, or of a super user of the stage when that is there; undefined in dev mode. */
+  readonly apiKey?: string | undefined;
+  /** The environment that is set up; made when it is missing. */
+  readonly stage: string;
+  /** The environment whose shared secrets the stage reads: third parties' keys. */
+  readonly secretsStage?: string | undefined;
+  /** Gets the files of the bootstrap keys; made with mode 0700. */
   readonly stateDir: string;
-  /** New keys even if the old ones are good; those are deleted once the new ones are in their files. */
-  readonly isRotation?: boolean;
 }
 
-type KeyName = "api" | "worker";
+const processes = ["api", "worker"] as const;
+type ProcessName = (typeof processes)[number];
+const bootstrapKey = (name: ProcessName) => `task-notifications-${name}-bootstrap`;
 
-const keySchema = z.object({ keyId: z.string(), grants: z.array(z.unknown()).optional() });
-const madeKeySchema = z.object({ keyId: z.string(), apiKey: z.string() });
-
-/** Makes what is missing, and says in lines what it found and did. @throws TodokuFailure; CredentialRefused; what files throw. */
+/** Makes what is missing, and says in lines what it found and did. @throws TodokuFailure; CredentialRefused; what files and commands throw. */
 export async function setUp(options: SetUpOptions): Promise<string[]> {
-  const { todoku, names, stateDir } = options;
+  const { todokuUrl, apiKey, stage, secretsStage, stateDir } = options;
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const queue = { name: names.taskQueue, visibilitySeconds: 30 };
-  const deadLetter = { queue: names.deadLetterQueue, maxReceives: 5 };
-  // What died is kept as long as Todoku keeps anything: somebody has to look at it.
-  const deadLetterQueue = { name: names.deadLetterQueue, retentionSeconds: 14 * 24 * 3600 };
   return [
-    await ensure(todoku, "/v1/caches", { name: names.cache, durability: "disk" }),
-    await ensure(todoku, "/v1/queues", deadLetterQueue),
-    await ensure(todoku, "/v1/queues", { ...queue, deadLetter }),
-    await ensureKey(options, "api", apiGrants(names)),
-    await ensureKey(options, "worker", workerGrants(names)),
+    await ensureStage(todokuUrl, apiKey, stage, secretsStage),
+    await actIn(secretsStage ?? stage, todokuUrl, apiKey, (key) => ensureReceiptSecret(todokuUrl, key)),
+    ...(await actIn(stage, todokuUrl, apiKey, async (key) => {
+      await checkReceiptSecret(options, key);
+      return applyFile(options, key);
+    })),
   ];
 }
 
-/** The API can put tasks into the queue and issue tokens to listen; it can neither read the queue nor publish. */
-function apiGrants({ cache, taskQueue }: ResourceNames): object[] {
-  const listen = { resource: "topic", role: "subscribe", cache: { name: cache }, topic: { all: true } };
-  return [
-    { resource: "token", role: "issue", grants: [listen] },
-    { resource: "queue", role: "send", queue: { name: taskQueue } },
-  ];
-}
-
-/** The worker can take tasks and publish; it can neither listen nor issue tokens. */
-function workerGrants({ cache, taskQueue, deadLetterQueue }: ResourceNames): object[] {
-  return [
-    { resource: "topic", role: "publish", cache: { name: cache }, topic: { all: true } },
-    { resource: "queue", role: "receive", queue: { name: taskQueue } },
-    { resource: "queue", role: "receive", queue: { name: deadLetterQueue } },
-  ];
-}
-
-/** 409 with that name: it is there, perhaps with settings that somebody chose; they stay. */
-async function ensure(todoku: Todoku, path: string, resource: { name: string; [setting: string]: unknown }) {
-  const what = `${path.slice("/v1/".length, -1)} ${resource.name}`;
+/** A third party's key is put in by hand once it is known; until then a random one stands for it. */
+async function ensureReceiptSecret(todokuUrl: string, apiKey: string | undefined): Promise<string> {
+  const todoku = new Todoku(todokuUrl, fixedCredential(apiKey));
+  const path = `/v1/secrets/${names.receiptSecret}`;
   try {
-    await todoku.call("POST", path, resource, anyAnswer);
-    return `${what}: made`;
+    const { environment } = await todoku.call("GET", path, undefined, foundSchema);
+    return `secret ${names.receiptSecret}: there already, in ${environment}`;
   } catch (error) {
-    if (error instanceof TodokuFailure && error.status === 409) return `${what}: there already`;
-    throw error;
+    if (!(error instanceof TodokuFailure) || error.status !== 404) throw error;
+    await todoku.call("POST", path, { value: randomBytes(32).toString("base64url"), shared: true }, anyAnswer);
+    return `secret ${names.receiptSecret}: made, shared`;
   }
 }
 
-async function ensureKey(options: SetUpOptions, name: KeyName, grants: object[]): Promise<string> {
-  const { todoku, stateDir, names } = options;
-  const file = keyFileIn(stateDir, name);
-  const idFile = join(stateDir, `${name}.key-id`);
-  const { keys } = await todoku.call("GET", "/v1/keys", undefined, z.object({ keys: z.array(keySchema) }));
-  const oldId = await read(idFile);
-  const old = keys.find(({ keyId }) => keyId === oldId);
-  const isGood = isDeepStrictEqual(old?.grants, grants) && (await isTaken(options, await read(file)));
-  if (isGood && !options.isRotation) return `key ${file}: still good`;
-  const description = `task-notifications ${name} (${names.taskQueue})`;
-  const { keyId, apiKey } = await todoku.call("POST", "/v1/keys", { description, grants }, madeKeySchema);
-  await replace(file, `${apiKey}\n`);
-  await replace(idFile, `${keyId}\n`);
-  if (old !== undefined) await todoku.call("DELETE", `/v1/keys/${old.keyId}`, undefined, anyAnswer);
-  return `key ${file}: ${old === undefined ? "made" : "replaced"}`;
+/** It may be there, and not shared. */
+async function checkReceiptSecret({ todokuUrl, stage, secretsStage }: SetUpOptions, apiKey: string | undefined) {
+  const todoku = new Todoku(todokuUrl, fixedCredential(apiKey));
+  await todoku.call("GET", `/v1/secrets/${names.receiptSecret}`, undefined, foundSchema).catch((error: unknown) => {
+    if (!(error instanceof TodokuFailure) || error.status !== 404) throw error;
+    const text = `stage ${stage} cannot read secret ${names.receiptSecret} of ${secretsStage}`;
+    throw new Error(`${text}: mark it there with todoku secret put ${names.receiptSecret} --shared`);
+  });
 }
 
-/** Does Todoku take this key? Both keys may look at the task queue. */
-async function isTaken({ todokuUrl, names }: SetUpOptions, apiKey: string | undefined): Promise<boolean> {
-  if (apiKey === undefined) return false;
-  const asKey = new Todoku(todokuUrl, fixedCredential(apiKey));
+const foundSchema = z.object({ environment: z.string() });
+
+/** A bootstrap key is printed once: one whose file is lost is deleted, and made anew. */
+async function applyFile(options: SetUpOptions, apiKey: string | undefined): Promise<string[]> {
+  const applied = await apply(options.todokuUrl, apiKey);
+  const lines = applied.changes.map(({ action, kind, name }) => `${action} ${kind} ${name}`);
+  lines.push(...(await keepKeys(options, applied)));
+  const lost: ProcessName[] = [];
+  for (const name of processes) if (!(await isGood(options, name))) lost.push(name);
+  if (lost.length === 0) return [...lines, `environment ${options.stage} has all that todoku.yaml says`];
+  const todoku = new Todoku(options.todokuUrl, fixedCredential(apiKey));
+  for (const name of lost) {
+    await todoku.call("DELETE", `/v1/keys/${applied.outputs.keys[bootstrapKey(name)]?.keyId}`, undefined, anyAnswer);
+  }
+  return [...lines, ...(await keepKeys(options, await apply(options.todokuUrl, apiKey)))];
+}
+
+/** Writes those that were made just now. */
+async function keepKeys({ stateDir }: SetUpOptions, { outputs }: Applied): Promise<string[]> {
+  const lines: string[] = [];
+  for (const name of processes) {
+    const apiKey = outputs.keys[bootstrapKey(name)]?.apiKey;
+    if (apiKey === undefined) continue;
+    const path = keyFileIn(stateDir, name);
+    // A reader sees the old text or the new one, never a part.
+    await writeFile(`${path}.new`, `${apiKey}\n`, { mode: 0o600 });
+    await rename(`${path}.new`, path);
+    lines.push(`key file ${path}: written`);
+  }
+  return lines;
+}
+
+/** Does the key in the file open the secret of its process, in this stage? */
+async function isGood({ todokuUrl, stateDir, stage }: SetUpOptions, name: ProcessName): Promise<boolean> {
+  const apiKey = await readFile(keyFileIn(stateDir, name), "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+  if (!/^[\x21-\x7e]+\n?$/.test(apiKey)) return false;
+  const todoku = new Todoku(todokuUrl, fixedCredential(apiKey.trim()));
   try {
-    await asKey.call("GET", `/v1/queues/${names.taskQueue}`, undefined, anyAnswer);
-    return true;
+    const path = `/v1/secrets/${name === "api" ? names.apiSecret : names.workerSecret}`;
+    return (await todoku.call("GET", path, undefined, foundSchema)).environment === stage;
   } catch (error) {
     const isRefused = error instanceof CredentialRefused || (error instanceof TodokuFailure && !error.isTemporary);
     if (isRefused) return false;
     throw error;
   }
-}
-
-async function read(path: string): Promise<string | undefined> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
-  return text.trim() || undefined;
-}
-
-/** A reader sees the old text or the new one, never a part. */
-async function replace(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text, { mode: 0o600 });
-  await rename(`${path}.new`, path);
 }

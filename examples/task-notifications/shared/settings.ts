@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { defaultStage, defaultStateDir, type ResourceNames, resourceNames } from "./names.ts";
+import { defaultStage, defaultStateDir } from "./names.ts";
 
 /** The environment of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,19 +14,19 @@ const logLevels = ["trace", "debug", "info", "warn", "error", "silent"] as const
 
 /** What the API, the worker and the set-up have in common. */
 const commonSettings = z.object({
-  /** Queue names have 80 characters; ours have up to 11 before the stage. */
-  STAGE: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,60}$/, "must be 1..60 of A-Z a-z 0-9 _ -")
-    .default(defaultStage),
+  STAGE: stageName().default(defaultStage),
+  SECRETS_STAGE: stageName().optional(),
   STATE_DIR: z.string().optional(),
   TODOKU_URL: httpUrl().default("http://127.0.0.1:8080"),
   LOG_LEVEL: z.enum(logLevels).default("info"),
 });
 
 /** The same, with the stage applied. */
-export interface CommonSettings {
-  readonly names: ResourceNames;
+interface CommonSettings {
+  /** The environment in Todoku. */
+  readonly stage: string;
+  /** The environment whose shared secrets the stage reads, for the set-up. */
+  readonly secretsStage: string | undefined;
   readonly stateDir: string;
   readonly todokuUrl: string;
   readonly logLevel: (typeof logLevels)[number];
@@ -36,11 +36,34 @@ export interface CommonSettings {
 export function readCommonSettings(environment: Environment): CommonSettings {
   const settings = readSettings(commonSettings, environment);
   return {
-    names: resourceNames(settings.STAGE),
+    stage: settings.STAGE,
+    secretsStage: settings.SECRETS_STAGE,
     stateDir: settings.STATE_DIR ?? defaultStateDir(settings.STAGE),
     todokuUrl: settings.TODOKU_URL,
     logLevel: settings.LOG_LEVEL,
   };
+}
+
+/** Takes `--stage` and `--secrets-stage` out of a command line, as the variables that they stand for. @throws SettingsError. */
+export function readStageOptions(args: readonly string[]): {
+  readonly stageOptions: Environment;
+  readonly rest: readonly string[];
+} {
+  const variables: Readonly<Record<string, string>> = { "--stage": "STAGE", "--secrets-stage": "SECRETS_STAGE" };
+  const stageOptions: Record<string, string> = {};
+  const rest: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? "";
+    const [flag = "", inArg] = arg.split(/=(.*)/s);
+    const variable = variables[flag];
+    if (variable === undefined) rest.push(arg);
+    else {
+      const value = inArg ?? args[++at];
+      if (!value) throw new SettingsError(`${flag} needs the name of a stage`);
+      stageOptions[variable] = value;
+    }
+  }
+  return { stageOptions, rest };
 }
 
 /** A variable that is set to nothing counts as not set. @throws SettingsError. */
@@ -49,6 +72,11 @@ export function readSettings<T>(schema: z.ZodType<T>, environment: Environment):
   const result = schema.safeParse(given);
   if (result.success) return result.data;
   throw new SettingsError(result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("\n"));
+}
+
+/** A stage is an environment of Todoku. */
+function stageName(): z.ZodType<string> {
+  return z.string().regex(/^[A-Za-z0-9-]{1,63}$/, "must be 1..63 of A-Z a-z 0-9 -");
 }
 
 /** An address without a trailing slash, credentials, query or fragment. */
@@ -74,7 +102,7 @@ export function wholeNumber(min: number, max: number): z.ZodType<number> {
     .refine((value) => value >= min && value <= max, words);
 }
 
-/** Where a stage's key of that name is kept. */
+/** Where the bootstrap key of that process is kept. */
 export function keyFileIn(stateDir: string, name: "api" | "worker"): string {
   return join(stateDir, `${name}.key`);
 }

@@ -26,6 +26,8 @@ export interface TaskNotification {
   readonly data: string;
   /** A sentence to show; not with `working`. */
   readonly message?: string;
+  /** With `done`: what the receipt service accepts as proof. */
+  readonly receipt?: string;
   /** How often the task has been begun, from 1. */
   readonly attempt: number;
   /** ISO 8601. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Credential, CredentialRefused } from "./key-file.ts";
+import { type Credential, CredentialRefused } from "./credential.ts";
 
 /** A call to Todoku did not succeed. */
 export class TodokuFailure extends Error {

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { aDirectory, aServer } from "../../../test/support/server.ts";
 import { type ApiOptions, startApi } from "../api/start-api.ts";
-import { fixedCredential } from "../shared/key-file.ts";
-import { type ResourceNames, resourceNames } from "../shared/names.ts";
+import { fixedCredential } from "../shared/credential.ts";
+import { names } from "../shared/names.ts";
 import { setUp } from "../shared/set-up.ts";
 import { keyFileIn } from "../shared/settings.ts";
 import { Todoku } from "../shared/todoku.ts";
@@ -13,7 +13,7 @@ import { silentLog } from "./log.ts";
 export interface SetUpTodoku extends AsyncDisposable {
   readonly port: number;
   readonly url: string;
-  readonly names: ResourceNames;
+  readonly names: typeof names;
   /** As a super user. */
   readonly admin: Todoku;
   readonly stateDir: string;
@@ -25,9 +25,8 @@ export async function aTodoku(url?: string): Promise<SetUpTodoku> {
   const server = url === undefined ? await aServer() : undefined;
   const todokuUrl = url ?? server?.url ?? "";
   const admin = new Todoku(todokuUrl, fixedCredential(undefined));
-  const names = resourceNames("dev");
   const stateDir = join(directory.path, "state");
-  await setUp({ todoku: admin, todokuUrl, names, stateDir });
+  await setUp({ todokuUrl, stage: "dev", stateDir });
   return {
     ...{ url: todokuUrl, port: Number(new URL(todokuUrl).port), names, admin, stateDir },
     async [Symbol.asyncDispose]() {
@@ -54,8 +53,12 @@ export async function anApplication(overrides: Partial<ApiOptions> = {}, log = s
   const issuer = await aTestIssuer();
   const options: ApiOptions = {
     ...{ host: "127.0.0.1", port: 0, issuer: issuer.url, clientId, todokuUrl: todoku.url },
-    ...{ keyFile: keyFileIn(todoku.stateDir, "api"), cacheName: todoku.names.cache, taskQueue: todoku.names.taskQueue },
-    ...{ allowedOrigins: [pageOrigin], pageDirectory: join(todoku.stateDir, "page"), ...overrides },
+    ...{
+      keyFile: keyFileIn(todoku.stateDir, "api"),
+      allowedOrigins: [pageOrigin],
+      pageDirectory: join(todoku.stateDir, "page"),
+      ...overrides,
+    },
   };
   const api = await startApi(options, log);
   return {

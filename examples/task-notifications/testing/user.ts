@@ -1,4 +1,4 @@
-import { localCredential, momentoClients, subscribe } from "../../../test/support/momento-node.ts";
+import { keyCredential, localCredential, momentoClients, subscribe } from "../../../test/support/momento-node.ts";
 import type { TaskNotification } from "../shared/task.ts";
 import { anyAnswer } from "../shared/todoku.ts";
 import type { SetUpTodoku } from "./application.ts";
@@ -16,8 +16,10 @@ export interface TestUser extends Disposable {
   queue(data: string): Promise<void>;
 }
 
-export async function aUser(todoku: SetUpTodoku, userId: string): Promise<TestUser> {
-  const clients = momentoClients(localCredential(todoku.port));
+/** `token`: what the user listens with; by default the open access of dev mode. */
+export async function aUser(todoku: SetUpTodoku, userId: string, token?: string): Promise<TestUser> {
+  const { port } = todoku;
+  const clients = momentoClients(token === undefined ? localCredential(port) : keyCredential(token, port));
   const received = await subscribe(clients.topics, todoku.names.cache, userId);
   const parse = () => received.items.map((item) => JSON.parse(item.valueString()) as TaskNotification);
   return {

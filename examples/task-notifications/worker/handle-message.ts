@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
+import type { KeptText } from "../shared/kept-text.ts";
 import { type Task, taskSchema } from "../shared/task.ts";
 import { Hold, HoldLost } from "./hold.ts";
 import type { Notifier } from "./notifier.ts";
+import { receiptFor } from "./receipt.ts";
 import type { Message, TaskQueue } from "./task-queue.ts";
 import { work } from "./work.ts";
 
@@ -9,6 +11,8 @@ import { work } from "./work.ts";
 export interface HandleOptions {
   readonly queue: TaskQueue;
   readonly notifier: Notifier;
+  /** Of the receipt service: a third party's key. */
+  readonly receiptKey: KeptText;
   readonly visibilitySeconds: number;
   readonly taskMs: number;
   /** Fires when the worker wants to end: what is held is given back. */
@@ -45,11 +49,14 @@ export async function handleMessage(message: Message, options: HandleOptions): P
   }
 }
 
-async function finish(message: Message, { notifier, taskMs, log }: HandleOptions, signal: AbortSignal): Promise<void> {
+async function finish(message: Message, options: HandleOptions, signal: AbortSignal): Promise<void> {
+  const { notifier, receiptKey, taskMs, log } = options;
   const { messageId, receiveCount: attempt } = message;
   const task = parseTask(message.body);
   if (task === undefined) throw new Error("the message is no task of ours");
   const { userId, taskId, data } = task;
+  // A task whose receipt nobody can sign is not begun.
+  const key = await receiptKey.current();
   if (attempt === 1) {
     // Nice to know, and no reason not to work when it fails.
     await notifier.tell(userId, { taskId, status: "working", data, attempt }).catch((error: unknown) => {
@@ -57,9 +64,10 @@ async function finish(message: Message, { notifier, taskMs, log }: HandleOptions
     });
   }
   await work(task, taskMs, signal);
+  const receipt = receiptFor(task, key);
   await notifier.tellPatiently(
     userId,
-    { taskId, status: "done", data, message: `Finished task: ${data}`, attempt },
+    { taskId, status: "done", data, message: `Finished task: ${data}`, receipt, attempt },
     signal,
   );
 }

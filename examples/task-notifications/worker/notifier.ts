@@ -1,5 +1,5 @@
 import { NoopMomentoLoggerFactory, TopicClient, TopicConfigurations, TopicPublish } from "@gomomento/sdk";
-import type { KeyFile } from "../shared/key-file.ts";
+import type { Credential } from "../shared/credential.ts";
 import { isTemporary, MomentoClient, momentoCredential } from "../shared/momento.ts";
 import type { TaskNotification } from "../shared/task.ts";
 import { Backoff } from "./backoff.ts";
@@ -31,9 +31,9 @@ export class Notifier {
   readonly #cacheName: string;
   readonly #topics: MomentoClient<TopicClient>;
 
-  constructor(todokuUrl: string, keyFile: KeyFile, cacheName: string) {
+  constructor(todokuUrl: string, credential: Credential<string>, cacheName: string) {
     this.#cacheName = cacheName;
-    this.#topics = new MomentoClient(keyFile, (apiKey) => createTopicClient(todokuUrl, apiKey));
+    this.#topics = new MomentoClient(credential, (apiKey) => createTopicClient(todokuUrl, apiKey));
   }
 
   /** One try. @throws PublishFailure; CredentialRefused. */

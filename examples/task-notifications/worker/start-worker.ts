@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
-import { KeyFile } from "../shared/key-file.ts";
+import { names } from "../shared/names.ts";
+import { Secrets } from "../shared/secrets.ts";
 import { Todoku } from "../shared/todoku.ts";
 import { Backoff } from "./backoff.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -11,10 +12,8 @@ import { TaskQueue } from "./task-queue.ts";
 /** How the worker is run. */
 export interface WorkerOptions {
   readonly todokuUrl: string;
+  /** Holds the bootstrap key. */
   readonly keyFile: string;
-  readonly cacheName: string;
-  readonly taskQueue: string;
-  readonly deadLetterQueue: string;
   /** Where it is kept which dead letters were told of. */
   readonly cursorFile: string;
   /** Tasks at once. */
@@ -37,15 +36,18 @@ export interface RunningWorker {
 
 /** Starts to poll, and goes on for ever, whether Todoku is there or not. */
 export function startWorker(options: WorkerOptions, log: Logger): RunningWorker {
-  const keyFile = new KeyFile(options.keyFile, log);
-  const todoku = new Todoku(options.todokuUrl, keyFile);
-  const notifier = new Notifier(options.todokuUrl, keyFile, options.cacheName);
+  const { todokuUrl, keyFile } = options;
+  const secrets = new Secrets({ todokuUrl, keyFile, log });
+  const credential = secrets.key(names.workerSecret);
+  const todoku = new Todoku(todokuUrl, credential);
+  const notifier = new Notifier(todokuUrl, credential, names.cache);
   const stopping = new AbortController();
   const draining = new AbortController();
   const hands = new Hands(
     {
-      queue: new TaskQueue(todoku, options.taskQueue),
+      queue: new TaskQueue(todoku, names.taskQueue),
       notifier,
+      receiptKey: secrets.text(names.receiptSecret),
       visibilitySeconds: options.visibilitySeconds ?? 30,
       taskMs: options.taskMs,
       draining: draining.signal,
@@ -53,7 +55,7 @@ export function startWorker(options: WorkerOptions, log: Logger): RunningWorker 
     },
     options.concurrency,
   );
-  const deadQueue = new TaskQueue(todoku, options.deadLetterQueue);
+  const deadQueue = new TaskQueue(todoku, names.deadLetterQueue);
   const deadLetters = new DeadLetters({ queue: deadQueue, notifier, cursorFile: options.cursorFile, log });
   async function takeTasks(): Promise<void> {
     await hands.take(stopping.signal);
