@@ -114,8 +114,11 @@ export const limits = {
     /** Deleted keys are remembered as long as revocations; past this no key is made. All entries are read again after each: 10,000 take 5 ms. */
     deletedMax: 10_000,
   },
-  /** No token lives longer than 25 h: after another hour, for clocks that differ, a revocation has nothing left to match. */
-  revocation: { perEnvironment: 10_000, keptMs: 26 * hourMs },
+  /**
+   * No token lives longer than 25 h. Five more, for clocks that are wrong by an hour: forward when the token is issued (26 h), back when it is
+   * revoked and forward when the entry is swept (two more), back again when it is asked for (one more), and an hour to spare.
+   */
+  revocation: { perEnvironment: 10_000, keptMs: 30 * hourMs },
   /** Older signing keys verify for as long as a token may live, unless a rotation says otherwise. */
   signingKey: { perEnvironment: 10, overlapMs: { default: 25 * hourMs, max: 30 * 24 * hourMs } },
   /** Secrets: 64 KiB is what AWS Secrets Manager allows. Records lie in memory, so all versions of an environment together are bounded too. */

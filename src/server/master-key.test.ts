@@ -78,7 +78,7 @@ describe("a master key file", () => {
     expect(error).not.toContain(hex);
   });
 
-  it("is made with mode 0600, whatever the umask, and never over another one", async () => {
+  it("is made with mode 0600, whatever the umask, and never over another one, nor through a link", async () => {
     const before = process.umask(0);
     const made = await makeMasterKeyFile(file).finally(() => process.umask(before));
     expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -86,6 +86,10 @@ describe("a master key file", () => {
     const text = await readFile(file, "utf8");
     await expect(makeMasterKeyFile(file)).rejects.toMatchObject(refusal(/cannot be made: EEXIST/));
     expect(await readFile(file, "utf8")).toBe(text);
+    const [link, elsewhere] = [`${file}.link`, `${file}.elsewhere`];
+    await symlink(elsewhere, link);
+    await expect(makeMasterKeyFile(link)).rejects.toMatchObject(refusal(/cannot be made: EEXIST/));
+    await expect(stat(elsewhere)).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   it("of dev mode is made once, and only where nothing was sealed before", async () => {

@@ -120,7 +120,8 @@ async function serve(
     ...parts,
     endpoint: () => endpoint,
     endsStreamsBeforeDeadline: traits.endsStreamsBeforeDeadline ?? true,
-    onInternalError: (error, path) => log.error({ area: "momento", err: error.cause ?? error, path: redactUrl(path) }, "a call failed"),
+    onInternalError: (error, path) =>
+      log.error({ area: "momento", err: error.cause ?? error, path: redactUrl(path) }, "a call failed"),
   });
   const http = createHttpDoor({
     ...parts,

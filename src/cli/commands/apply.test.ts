@@ -75,6 +75,21 @@ describe("todoku apply", () => {
     expect(await changesOf(wider)).toEqual([]);
   });
 
+  it("makes a key anew that has ended, and leaves the one alone that a rotation has replaced", async () => {
+    await apply(file);
+    const keyId = async () => {
+      const [, stdout] = await apply(file, "--json");
+      return (JSON.parse(stdout) as { outputs: { keys: { worker: { keyId: string } } } }).outputs.keys.worker.keyId;
+    };
+    const first = await keyId();
+    await run(["key", "expire", first, "--in", "0s"]);
+    expect(await changesOf(file)).toEqual(["create key worker"]);
+    const second = await keyId();
+    await run(["key", "rotate", "--secret", "worker-key", "--overlap", "10m"]);
+    expect(await changesOf(file)).toEqual([]);
+    expect(new Set([first, second, await keyId()]).size).toBe(3);
+  });
+
   it("deletes what the file does not have only when it is told to, and never a key without a name", async () => {
     await apply(file);
     await run(["key", "create", "--super-user"]);

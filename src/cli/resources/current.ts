@@ -48,9 +48,14 @@ export async function readCurrent(client: Client, file: ResourceFile): Promise<C
     settings: environment.settings,
     caches: await list("caches"),
     queues: await list("queues"),
-    keys: newestOfEachName(await list<CurrentKey>("keys")),
+    keys: newestOfEachName((await list<CurrentKey>("keys")).filter(isAlive)),
     keyIdInSecret,
   };
+}
+
+/** The server lists keys that have ended for another day. */
+function isAlive({ expiresAtMs }: CurrentKey): boolean {
+  return expiresAtMs === null || expiresAtMs > Date.now();
 }
 
 /** A key that was rotated goes on beside its successor, which has its name, for the overlap; the oldest come first. */

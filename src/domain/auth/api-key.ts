@@ -31,6 +31,8 @@ const documentSchema = z.strictObject({
   isOperator: z.boolean().default(false),
   validForMs: z.number().exactOptional(),
   expiresAtMs: z.number().exactOptional(),
+  /** Somebody has ended it: a clock that is set back must not bring it back. */
+  hasEnded: z.literal(true).exactOptional(),
   refreshHash: z.string().exactOptional(),
   replaces: z.string().exactOptional(),
 });

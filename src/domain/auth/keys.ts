@@ -263,7 +263,8 @@ class KeyService implements Keys {
     }
     // Without its refresh token: whoever holds it must not get out of this end.
     const { refreshHash: _, ...rest } = document;
-    const changed = { ...rest, expiresAtMs: Math.floor(atMs) };
+    const hasEnded = atMs <= this.#parts.wallMs();
+    const changed = { ...rest, expiresAtMs: Math.floor(atMs), ...(hasEnded && { hasEnded }) };
     await this.#parts.records.replace(record, changed, record.version);
     this.#used.follow(keyId, changed);
     this.#used.expire(this.#parts.wallMs());
@@ -306,10 +307,11 @@ class KeyService implements Keys {
     return this.#admit(record, document);
   }
 
-  async inspect(secret: string) {
+  async inspect(secret: string): ReturnType<Keys["inspect"]> {
     const { record, document } = await this.#read(secret);
     const key = toKey(record.name, document);
-    return { key, environment: record.environment, verdict: this.#judge(record, key) };
+    const wasEnded = document.hasEnded && (key.expiresAtMs ?? 0) > this.#parts.wallMs();
+    return { key, environment: record.environment, verdict: wasEnded ? "revoked" : this.#judge(record, key) };
   }
 
   /** @throws TodokuError `unauthenticated`: it is not genuine. */
@@ -323,8 +325,9 @@ class KeyService implements Keys {
 
   /** @throws TodokuError `unauthenticated`: it has ended. */
   #admit({ name: keyId, environment, id }: StoredRecord, document: KeyDocument): Principal {
-    const { expiresAtMs = Number.POSITIVE_INFINITY } = document;
-    if (expiresAtMs > this.#parts.wallMs()) return this.#used.principalOf({ keyId, environment, id, document });
+    const { expiresAtMs = Number.POSITIVE_INFINITY, hasEnded } = document;
+    if (!hasEnded && expiresAtMs > this.#parts.wallMs())
+      return this.#used.principalOf({ keyId, environment, id, document });
     throw new TodokuError("unauthenticated", "this API key has expired");
   }
 
@@ -334,6 +337,7 @@ class KeyService implements Keys {
     for (const keyId of keyIds) {
       const record = stored.get(keyId);
       if (!record) this.#used.withdraw(keyId, "this API key was deleted");
+      else if (record.document.hasEnded) this.#used.withdraw(keyId, "this API key has expired");
       else this.#used.follow(keyId, record.document as KeyDocument);
     }
     this.#used.expire(this.#parts.wallMs());

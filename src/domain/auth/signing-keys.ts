@@ -99,7 +99,9 @@ export function createSigningKeys(
       const { createdAtMs, overlapMs, ...secret } = documentSchema.parse(record.document);
       const open = was.find(({ id }) => id === record.id)?.open ?? opener(record, secret);
       ring.unshift({ id: record.id, kid: record.name, createdAtMs, retiresAtMs, open });
-      retiresAtMs = Math.min(createdAtMs + overlapMs, retiresAtMs ?? Number.POSITIVE_INFINITY);
+      // With no overlap it is void for good: a clock that is set back must not bring it back.
+      const endsAtMs = overlapMs === 0 ? 0 : createdAtMs + overlapMs;
+      retiresAtMs = Math.min(endsAtMs, retiresAtMs ?? Number.POSITIVE_INFINITY);
     }
     return ring;
   }
