@@ -97,6 +97,35 @@ describe("docs/design/dependencies.md", () => {
   });
 });
 
+describe("docs/design/security.md", () => {
+  /** Cells name tests as `file` "name" "name". */
+  const threats = rows("docs/design/security.md").map(([threat = "", , , cell = ""]) => ({
+    threat,
+    tests: [...cell.matchAll(/`([\w./-]+\.test\.ts)`((?: "[^"]+")+)/g)].flatMap(([, file = "", names = ""]) =>
+      [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => [file, name] as const),
+    ),
+  }));
+
+  it("has every threat that must have an answer", () => {
+    const wanted = [
+      ...["forged", "expired", "replayed", "confused algorithm", "wrong environment", "wrong audience", "revoked"],
+      ...["downgraded", "cross-site", "rebinding", "oversized", "slow-loris", "reset flood", "secret in log"],
+    ];
+    expect(threats.map(({ threat }) => threat)).toEqual(expect.arrayContaining(wanted));
+  });
+
+  it.each(threats)("names tests for $threat that are there, under exactly these names", ({ tests }) => {
+    expect(tests.length).toBeGreaterThan(0);
+    // `it("name", ...` or `it.each(...)("name", ...`.
+    const isThere = ([file, name]: readonly [string, string]) =>
+      existsSync(join(root, file)) &&
+      read(file)
+        .replace(/\(\s+/g, "(")
+        .includes(`(${JSON.stringify(name)},`);
+    expect(tests.filter((test) => !isThere(test))).toEqual([]);
+  });
+});
+
 describe("docs/reference", () => {
   it("limits.md has every limit, in order, with its value", () => {
     const flatten = (group: object, prefix = ""): [string, number][] =>

@@ -46,6 +46,8 @@ export interface Listener {
   connections(): number;
 }
 
+/** A stop looks this often for lines whose last call has ended. */
+const idleCheckMs = 20;
 const h2Preface = Buffer.from("PRI * HTTP/2.0");
 /** The first byte of a TLS record that holds a handshake (RFC 8446 5.1). */
 const tlsHandshake = 0x16;
@@ -58,6 +60,7 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
   const sockets = new Set<Socket>();
   /** Those that have not said what they speak, with their deadlines: browsers and `fetch` open some ahead. */
   const silent = new Map<Socket, Deadline>();
+  const http1Lines = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
     sessions.add(session);
@@ -67,6 +70,10 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
   const handOn = (socket: Socket, stream: Socket, protocol: Protocol) => {
     silent.get(socket)?.cancel();
     silent.delete(socket);
+    if (protocol === "http1") {
+      http1Lines.add(stream);
+      stream.once("close", () => http1Lines.delete(stream));
+    }
     (protocol === "http2" ? http2 : http1).emit("connection", stream);
   };
   const { tls: tlsOptions } = overrides;
@@ -116,12 +123,18 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
     async close(graceMs) {
       stopAccepting();
       for (const session of sessions) session.close();
-      http1.closeIdleConnections();
+      // node:http takes a line for idle whose answer still waits for a slow reader: then the others wait for it too.
+      const closeIdle = () => {
+        if (![...http1Lines].some(({ writableLength }) => writableLength > 0)) http1.closeIdleConnections();
+      };
+      closeIdle();
+      const idle = setInterval(closeIdle, idleCheckMs);
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMs);
       await closed.promise;
       clearTimeout(cut);
+      clearInterval(idle);
       // A session tells its streams a little after its socket has closed: who waits for them would hear of it too late.
       await Promise.all([...sessions].map((session) => new Promise((resolve) => session.once("close", resolve))));
       http1.close();

@@ -176,13 +176,19 @@ async function serve(
       phase = "leaving";
     };
     await drain({ topics, queueMessages, listener, closeDoors, onLeaving }, times);
+    await rest();
+    await engine.close();
+  }
+  async function rest(): Promise<void> {
     tls?.files.close();
     await domain.upkeep.stop();
     wheel.stop();
-    await engine.close();
   }
 
-  const port = await listener.listen(config.port, config.host);
+  const port = await listener.listen(config.port, config.host).catch(async (error: unknown) => {
+    await rest();
+    throw error;
+  });
   endpoint ||= `${localName(config.host)}:${port}`;
   phase = "ready";
   return {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { cp, mkdir, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -156,4 +157,23 @@ it("refuses to start with files that are no pair, and shows nothing of what is i
   const wrong = await follow(one.certFile, at("secret")).catch((error: Error) => error.message);
   expect(wrong).toContain("holds no private key");
   expect(wrong).not.toContain("not a key but");
+});
+
+it("a slow look at the old files does not undo the change to others", async () => {
+  const [old, next] = [join(folder.path, "old"), join(folder.path, "next")];
+  await put(one, old);
+  await put(two, next);
+  using tls = await follow(join(old, "cert.pem"), join(old, "key.pem"));
+  const third = await aCertificate();
+  await cp(third.keyFile, join(old, "key.pem"));
+  await rm(join(old, "cert.pem"));
+  execFileSync("mkfifo", [join(old, "cert.pem")]); // gives nothing before it is written to
+  const looks = tls.files.reload();
+  const changes = tls.files.reload({ certFile: join(next, "cert.pem"), keyFile: join(next, "key.pem") });
+  // Were it not to wait for the look before it, it would be through by then.
+  await Promise.race([changes, new Promise((resolve) => setTimeout(resolve, 100))]);
+  await writeFile(join(old, "cert.pem"), await readFile(third.certFile));
+  await Promise.all([looks, changes]);
+  expect(tls.files.current.cert.equals(await readFile(two.certFile))).toBe(true);
+  await third[Symbol.asyncDispose]();
 });

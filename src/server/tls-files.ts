@@ -73,18 +73,24 @@ class TlsFiles {
     this.#listeners.add(listener);
   }
 
-  /** Reads the files at once, others if `paths` says so. Rejects for others that cannot be used, and follows the old ones on. */
-  async reload(paths: CertificatePaths = this.#paths): Promise<void> {
-    if (paths.certFile !== this.#paths.certFile || paths.keyFile !== this.#paths.keyFile) {
-      const certificate = await readCertificate(paths);
-      this.#paths = paths;
-      this.#unwatch();
-      this.#watch();
-      this.#use(certificate);
-      return;
-    }
-    this.#reading = this.#reading.then(() => this.#read());
-    await this.#reading;
+  /** Reads the files at once, others if `paths` says so, one call after the other. Rejects for others that cannot be used, and follows the old ones on. */
+  async reload(paths?: CertificatePaths): Promise<void> {
+    const read = this.#reading.then(() => (paths && !this.#follows(paths) ? this.#change(paths) : this.#read()));
+    this.#reading = read.catch(() => {}); // whoever called that one is told
+    await read;
+  }
+
+  #follows({ certFile, keyFile }: CertificatePaths): boolean {
+    return certFile === this.#paths.certFile && keyFile === this.#paths.keyFile;
+  }
+
+  async #change(paths: CertificatePaths): Promise<void> {
+    const certificate = await readCertificate(paths);
+    if (this.#isClosed) return;
+    this.#paths = paths;
+    this.#unwatch();
+    this.#watch();
+    this.#use(certificate);
   }
 
   close(): void {

@@ -29,7 +29,7 @@ export async function follow(
     const end = text.indexOf("\n\n");
     const lines = text.slice(0, end).split("\n");
     text = text.slice(end + 2);
-    return Object.fromEntries(lines.map((line) => line.split(/: ?(.*)/, 2)));
+    return Object.fromEntries(lines.map((line) => line.split(/: ?(.*)/s, 2)));
   }
   const opening = (await next()) ?? {};
   return {

@@ -281,22 +281,28 @@ describe("while the wall clock is set by an hour, forward and back,", () => {
     expect(await load.stop()).toBeGreaterThan(50);
   });
 
-  it("streams end whose token has expired by the wall clock, within seconds, and no others", async () => {
+  it("streams end whose token or key has expired by the wall clock, within seconds, and no others", async () => {
     await post("caches", { name: "c", durability: "memory" });
-    const stream = async (validForSeconds: number) => {
-      const grants = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
+    const grants = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
+    /** One with a token and one with an API key. */
+    const streams = async (validForSeconds: number) => {
       const { token } = await post<{ token: string }>("tokens", { grants, validForSeconds });
-      return follow(`${server.url}/v1/topics/c/t`, { authorization: `Bearer ${token}` });
+      const { apiKey } = await post<{ apiKey: string }>("keys", { grants, validForSeconds });
+      const open = (credential: string) =>
+        follow(`${server.url}/v1/topics/c/t`, { authorization: `Bearer ${credential}` });
+      return [await open(token), await open(apiKey)];
     };
-    const [short, long] = [await stream(1800), await stream(7000)];
+    const [short, long] = [await streams(1800), await streams(7000)];
     machine.setBy(hourMs);
     const startMs = performance.now();
-    while (await short.next());
+    for (const one of short) while (await one.next());
     expect(performance.now() - startMs).toBeLessThan(limits.expiryCheckMs + 2000);
     machine.setBy(-2 * hourMs);
     await post("topics/c/t", { text: "still here" });
-    expect(await long.nextData()).toMatchObject({ text: "still here" });
-    long.close();
+    for (const one of long) {
+      expect(await one.nextData()).toMatchObject({ text: "still here" });
+      one.close();
+    }
   });
 });
 

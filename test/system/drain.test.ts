@@ -136,6 +136,41 @@ describe("a server that stops", () => {
     expect(await stuck.answered).toBe("socket hang up");
     await closed;
   });
+
+  it("does not wait for a connection whose last call has ended", async () => {
+    await using server = await aServer({ drain: { delaySeconds: 0, seconds: 0, graceSeconds: 8 } });
+    const headers = { "content-type": "application/json", "content-length": 12, expect: "100-continue" };
+    const agent = new Agent({ keepAlive: true });
+    const call = request(`${server.url}/v1/caches`, { method: "POST", agent, headers });
+    const answered = once(call, "response");
+    call.flushHeaders();
+    await once(call, "continue");
+    const closed = server.close();
+    const startMs = performance.now();
+    call.end('{"name":"c"}');
+    const [answer] = (await answered) as [IncomingMessage];
+    expect(answer.resume().statusCode).toBe(201);
+    await closed;
+    expect(performance.now() - startMs).toBeLessThan(4000);
+    agent.destroy();
+  });
+
+  it("does not cut an answer that is on its way to a slow reader", async () => {
+    await using server = await aServer({ drain: { delaySeconds: 0, seconds: 0, graceSeconds: 8 } });
+    await post(server.url, "/v1/caches", { name: "c" });
+    const item = `${server.url}/cache/c?key=k`;
+    // More than both ends of a connection hold for one who does not read.
+    const size = 4_900_000;
+    await fetch(`${item}&ttl_seconds=60`, { method: "PUT", body: Buffer.alloc(size) });
+    const [answer] = (await once(get(item), "response")) as [IncomingMessage];
+    await once(answer, "readable");
+    const closed = server.close();
+    await wait(50); // an answer that is cut is cut by then
+    let bytes = 0;
+    for await (const chunk of answer as AsyncIterable<Buffer>) bytes += chunk.length;
+    expect(bytes).toBe(size);
+    await closed;
+  });
 });
 
 /** Asks over one connection that is kept, and gives the answer when it is whole. */

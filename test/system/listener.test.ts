@@ -322,6 +322,41 @@ describe("HTTP/2 limits", () => {
     expect(await isAlive()).toBe(true);
   });
 
+  it("end a session that makes the server reset its streams without end", async () => {
+    const http2Frame = (type: number, flags: number, stream: number, payload: Uint8Array) => {
+      const head = Buffer.alloc(9);
+      head.writeUIntBE(payload.length, 0, 3);
+      head.set([type, flags], 3);
+      head.writeUInt32BE(stream, 5);
+      return Buffer.concat([head, payload]);
+    };
+    const [data, headers, settings, windowUpdate] = [0, 1, 4, 8];
+    const request = Buffer.concat([Buffer.from([0x82, 0x86, 0x84, 0x41, 9]), Buffer.from("localhost")]);
+    /** What a server must answer with a reset of the stream, behind a whole request: nothing counts as the client's reset. */
+    const faults = [
+      (stream: number) => http2Frame(windowUpdate, 0, stream, Buffer.alloc(4)),
+      (stream: number) => http2Frame(windowUpdate, 0, stream, Buffer.from([0x7f, 0xff, 0xff, 0xff])),
+      (stream: number) => http2Frame(data, 1, stream, Buffer.from([0])),
+    ];
+    for (const fault of faults) {
+      const socket = connectTcp(server.port, "127.0.0.1");
+      const closed = once(socket, "close");
+      socket.on("error", () => {}).resume();
+      socket.write(
+        Buffer.concat([
+          Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+          http2Frame(settings, 0, 0, request.subarray(0, 0)),
+        ]),
+      );
+      const flood = Array.from({ length: 2 * limits.http2.streamResetBurst }, (_, n) =>
+        Buffer.concat([http2Frame(headers, 5, 2 * n + 1, request), fault(2 * n + 1)]),
+      );
+      socket.write(Buffer.concat(flood));
+      await closed;
+    }
+    expect(await isAlive()).toBe(true);
+  });
+
   it("end a session that floods with PING", async () => {
     using session = aSession(server.port, { maxOutstandingPings: 10_000 });
     await once(session, "connect");

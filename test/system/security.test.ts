@@ -1,5 +1,6 @@
 // Attacks from outside on a running server. docs/design/security.md names these tests, and where the others stand.
 import { connect } from "node:net";
+import pubsub from "@gomomento/generated-types/dist/cachepubsub.js";
 import { generateKeyPair, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configSchema } from "../../src/config/schema.ts";
@@ -9,7 +10,11 @@ import { startServer } from "../../src/server/server.ts";
 import { SettableMachine } from "../support/clock.ts";
 import { rowsOf } from "../support/database-rows.ts";
 import { doorsNot } from "../support/doors.ts";
+import { aSession, frame, GrpcCall } from "../support/grpc.ts";
 import { aDirectory, aServer } from "../support/server.ts";
+import { follow } from "../support/sse.ts";
+
+const { _SubscriptionRequest } = pubsub.cache_client.pubsub;
 
 type Answer = Record<string, string> & { key?: Record<string, string> };
 
@@ -205,6 +210,74 @@ describe("at every door", () => {
       expect((await fetch(`${target.url}/v1/caches?ticket=${noTicket}`)).status).toBe(401);
     }
   });
+});
+
+it("open streams of a credential that is taken back end within a second, whatever protocol they came by", async () => {
+  await target.post("/v1/queues", { name: "empty" });
+  const receive = { resource: "queue", role: "receive", queue: { all: true } };
+  const { token } = await aToken({ userId: "eve", grants: [...grants, receive] });
+  const bearer = { authorization: `Bearer ${token}` };
+  const message = new _SubscriptionRequest({ cache_name: "c", topic: "quiet" }).serializeBinary();
+  const path = "/cache_client.pubsub.Pubsub/Subscribe";
+  using session = aSession(target.port);
+  const grpc = new GrpcCall(session, path, message, { authorization: token });
+  const web = await fetch(target.url + path, {
+    method: "POST",
+    headers: { authorization: token, "content-type": "application/grpc-web+proto" },
+    body: new Uint8Array(frame(message)),
+  });
+  const events = await fetch(`${target.url}/v1/topics/c/quiet`, {
+    headers: { ...bearer, accept: "text/event-stream" },
+  });
+  const poll = fetch(`${target.url}/topics/c/quiet`, { headers: bearer });
+  const waiting = fetch(`${target.url}/v1/queues/empty/receive`, {
+    method: "POST",
+    headers: { ...bearer, "content-type": "application/json" },
+    body: JSON.stringify({ waitSeconds: 20 }),
+  });
+  await grpc.until(() => grpc.messages.length > 0);
+  const open = async () => {
+    const text = await (await target.send("GET", "/metrics")).text();
+    return ["topic_subscriptions", "queue_polls"].map((name) =>
+      Number(new RegExp(`^todoku_${name}\\{environment="dev"\\} (\\d+)`, "m").exec(text)?.[1]),
+    );
+  };
+  await expect.poll(open).toEqual([4, 1]);
+
+  const startMs = performance.now();
+  await target.post("/v1/revocations", { userId: "eve" });
+  const endings = [
+    (await grpc.ended).status,
+    /grpc-status:(\d+)/.exec(await web.text())?.[1],
+    /"code":"(\w+)"/.exec(await events.text())?.[1],
+    (await poll).status,
+    (await waiting).status,
+  ];
+  expect(performance.now() - startMs).toBeLessThan(1000);
+  expect(endings).toEqual([16, "16", "unauthenticated", 401, 401]);
+  expect(await open()).toEqual([0, 0]);
+});
+
+it("what is written into names and messages forges no event, no trailer and no header", async () => {
+  const hostile = "x\r\ngrpc-status:0\r\n\r\nid: 9-9\r\ndata: forged\r\n\r\nset-cookie: a=b\u2028\u0000";
+  const message = new _SubscriptionRequest({ cache_name: hostile, topic: hostile }).serializeBinary();
+  const web = await fetch(`${target.url}/cache_client.pubsub.Pubsub/Subscribe`, {
+    method: "POST",
+    headers: { authorization: target.operator, "content-type": "application/grpc-web+proto" },
+    body: new Uint8Array(frame(message)),
+  });
+  expect((await web.text()).match(/grpc-status:\d+\r\n/g)).toEqual(["grpc-status:5\r\n"]);
+
+  const events = await follow(`${target.url}/v1/topics/c/lines`, { authorization: `Bearer ${target.operator}` });
+  const topic = encodeURIComponent(hostile);
+  const refused = await target.send("POST", `/v1/topics/${topic}/${topic}`, { text: "x" });
+  expect(refused.headers.get("set-cookie")).toBeNull();
+  expect(refused.headers.get("content-type")).toBe("application/problem+json");
+  await target.post("/v1/topics/c/lines", { text: hostile });
+  await target.post("/v1/topics/c/lines", { text: "next" });
+  expect(await events.nextData()).toMatchObject({ text: hostile });
+  expect(await events.nextData()).toMatchObject({ text: "next" });
+  events.close();
 });
 
 describe("nobody becomes more than they are", () => {

@@ -283,6 +283,11 @@ describe("an API key that expires", () => {
     await expect(keys.expireAt(openPrincipal, `dev-${"0".repeat(16)}`, nowMs)).rejects.toMatchObject({
       code: "not_found",
     });
+    // The clock is set back.
+    nowMs -= 3_600_000;
+    await expect(keys.verify(secret)).rejects.toThrow("this API key has expired");
+    await expect((await store.node()).keys.verify(secret)).rejects.toThrow("this API key has expired");
+    expect(await access.auth.inspect(secret, elsewhere)).toMatchObject({ status: "revoked" });
   });
 });
 

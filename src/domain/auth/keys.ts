@@ -123,21 +123,27 @@ class KeyService implements Keys {
       throw new TodokuError("permission_denied", "this credential may not make the key of an operator");
     }
     checkKeyRequest(request);
-    const { environments } = this.#parts;
-    if (environments && !environments.known(environment)) {
-      throw new TodokuError("not_found", `environment "${environment}" does not exist`, { subject: "environment" });
-    }
     return this.#store(environment, request);
   }
 
-  #store(environment: string, request: KeyRequest & { readonly withRefreshToken?: boolean }): Promise<MadeKey> {
-    const creation = this.#lastCreation.then(() => this.#storeNext(environment, request));
+  /** @throws TodokuError `not_found`: the environment is not there. */
+  #bornMs(environment: string): number | undefined {
+    const { environments } = this.#parts;
+    const known = environments?.known(environment);
+    if (known || !environments) return known?.createdAtMs;
+    throw new TodokuError("not_found", `environment "${environment}" does not exist`, { subject: "environment" });
+  }
+
+  async #store(environment: string, request: KeyRequest & { readonly withRefreshToken?: boolean }): Promise<MadeKey> {
+    const bornMs = this.#bornMs(environment);
+    const creation = this.#lastCreation.then(() => this.#storeNext(environment, bornMs, request));
     this.#lastCreation = creation.catch(() => {});
     return creation;
   }
 
   async #storeNext(
     environment: string,
+    bornMs: number | undefined,
     request: KeyRequest & { readonly withRefreshToken?: boolean },
   ): Promise<MadeKey> {
     await this.#makeRoom(environment);
@@ -154,6 +160,10 @@ class KeyService implements Keys {
       ...(replaces !== undefined && { replaces }),
     };
     const key = { kind: recordKind, environment, name: keyId };
+    // Whoever may do this in an environment that is gone must not get a key of the one that was made with its name.
+    if (this.#bornMs(environment) !== bornMs) {
+      throw new TodokuError("not_found", `environment "${environment}" was destroyed`, { subject: "environment" });
+    }
     const { id } = await this.#parts.records.create(key, document);
     try {
       // Another node may have made one of this name meanwhile: the older one stays.

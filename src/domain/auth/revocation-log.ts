@@ -83,15 +83,23 @@ export class RevocationLog {
     if (isNewer(this.#newest.key, keyId, version)) return true;
     if (facts.kind === "key") {
       return this.#before.some(({ id, document }) => {
-        const { beforeMs, keys, exceptKeyId, byOperator } = document;
-        if (id <= version || !keys || issuedAtMs >= beforeMs) return false;
+        const { keys, exceptKeyId, byOperator } = document;
+        if (id <= version || !keys || !isBefore(issuedAtMs, document)) return false;
         return exceptKeyId !== keyId && (byOperator === true || !facts.isOperator);
       });
     }
     const { token, "token-id": ids, user } = this.#newest;
     if (isNewer(token, jti, version) || isNewer(ids, tokenId, version) || isNewer(user, userId, version)) return true;
-    return this.#before.some(({ id, document }) => id > version && issuedAtMs < document.beforeMs);
+    return this.#before.some(({ id, document }) => id > version && isBefore(issuedAtMs, document));
   }
+}
+
+/** The clocks of nodes differ by less, and a node hears of a revocation within a second. */
+const aheadMs = 60_000;
+
+/** What is older than the entry and has a later time was issued while the clock was ahead: when that was nobody knows, so it goes. */
+function isBefore(issuedAtMs: number, { beforeMs, atMs }: RevocationDocument & { what: "before" }): boolean {
+  return issuedAtMs < beforeMs || issuedAtMs > atMs + aheadMs;
 }
 
 function isNewer(newest: ReadonlyMap<string, number>, value: string | undefined, version: number): boolean {

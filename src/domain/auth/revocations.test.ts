@@ -253,6 +253,38 @@ describe("revocations", () => {
     expect([await isAccepted(token), await store.records.list("revocation")]).toEqual([false, []]);
   });
 
+  it("hold while a token lives, though the clock is wrong by an hour, each time the other way", async () => {
+    const trueMs = nowMs;
+    const at = (afterMs: number, wrongByMs: number) => {
+      nowMs = trueMs + afterMs + wrongByMs;
+    };
+    const hourMs = 3_600_000;
+    at(0, hourMs);
+    const { token } = await issue({ validForMs: limits.disposableTokenMaxMs, userId: "alice" });
+    at(0, -hourMs);
+    await node.revocations.revoke(openPrincipal, { what: "user", userId: "alice" });
+    for (let afterMs = 20 * hourMs; afterMs < 40 * hourMs; afterMs += hourMs / 2) {
+      at(afterMs, hourMs);
+      await node.sweep(nowMs);
+      at(afterMs, -hourMs);
+      expect(await isAccepted(token)).toBe(false);
+    }
+    expect(await store.records.list("revocation")).toEqual([]);
+  });
+
+  it("of a time take what was issued before them while the clock was ahead, too", async () => {
+    nowMs += 3_600_000;
+    const [{ token }, { secret }] = [await issue(), await issuing()];
+    nowMs -= 3_600_000;
+    await node.revocations.revoke(openPrincipal, { what: "before", beforeMs: nowMs, keys: true });
+    const later = await issue();
+    expect([await isAccepted(token), await isAccepted(secret), await isAccepted(later.token)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+
   it("of a later release, with what this one does not know, count as everything that was issued before", async () => {
     const { token } = await issue();
     const document = { what: "address", address: "10.0.0.0/8", atMs: nowMs, expiresAtMs: nowMs + 1000 };

@@ -70,6 +70,8 @@ describe("rotating the signing key", () => {
     expect(() => node.auth.recheck(principal)).toThrow("this token was revoked");
     await expect(use(old)).rejects.toMatchObject(refused);
     await use(await issue());
+    nowMs -= hourMs; // a clock that is set back brings none back
+    await expect(use(old)).rejects.toMatchObject(refused);
     await store.restart();
     await expect((await store.node()).tokens.verify(old)).rejects.toMatchObject(refused);
   });

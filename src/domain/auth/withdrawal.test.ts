@@ -4,6 +4,7 @@ import { type AccessStore, anAccessStore } from "../../../test/support/access.ts
 import { silentBus } from "../bus.ts";
 import { TodokuError } from "../errors.ts";
 import { noRates, type Rates } from "../limiting/rates.ts";
+import { apiKeyRecordKind } from "./api-key.ts";
 import type { TokenGrant } from "./grants.ts";
 import { openPrincipal } from "./open-access.ts";
 import type { Caller } from "./principal.ts";
@@ -40,6 +41,16 @@ function someEnvironments(...names: string[]) {
 }
 
 describe("when its environment goes", () => {
+  it("a key that was being made then does not come to be in one that is made with its name", async () => {
+    const environments = someEnvironments("dev");
+    const { keys } = await store.node(silentBus, { environments, access });
+    const making = keys.create(openPrincipal, { isSuperUser: true, grants: [] });
+    environments.destroy("dev");
+    environments.make("dev", 2);
+    await expect(making).rejects.toMatchObject({ code: "not_found", subject: "environment" });
+    expect(await store.records.list(apiKeyRecordKind)).toEqual([]);
+  });
+
   it("a key, a token and the empty credential are refused, and their open streams end; the same when it is made anew", async () => {
     const environments = someEnvironments("dev", "prod");
     const { auth, keys, tokens } = await store.node(silentBus, { environments, access });

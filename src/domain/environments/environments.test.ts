@@ -270,6 +270,31 @@ describe("destroying", () => {
     expect(await engine.records.list("cache", "dev")).toEqual([]);
   });
 
+  it("takes away one that its maker is not done with", async () => {
+    const [held, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const records: Engine["records"] = {
+      ...engine.records,
+      async replace(key, ...rest) {
+        if (key.name === "A") {
+          held.resolve();
+          await released.promise;
+        }
+        return engine.records.replace(key, ...rest);
+      },
+    };
+    const { environments } = await aNode({ ...engine, records });
+    await environments.create(operator, "friend");
+    const ending = environments.destroy(operator, "friend");
+    // It is there, but names one that has gone meanwhile: that is put right before its maker hears of it.
+    const made = environments.create(operator, "A", { secretsFrom: ["friend"] });
+    await held.promise;
+    const destroyed = environments.destroy(operator, "A");
+    released.resolve();
+    await Promise.allSettled([ending, made, destroyed]);
+    expect(await engine.environments.names()).toEqual([]);
+    await destroyed;
+  });
+
   it("two who destroy the same one both hear when it is gone", async () => {
     const { environments } = await aNode();
     await environments.create(operator, "A");

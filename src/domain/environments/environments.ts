@@ -157,8 +157,9 @@ class EnvironmentService implements Environments {
     if (!this.#engine.isSingleNode) await this.refresh();
     const kept = this.#registry.get(name);
     if (!kept || kept.document.state === "making") throw notFound(name);
-    if (this.#work.has(name)) await this.#work.get(name);
-    else await this.#inWork(name, () => this.#remove(kept));
+    // Somebody may still be making it, or destroying it already: then it is gone with that.
+    for (let work = this.#work.get(name); work; work = this.#work.get(name)) await work.catch(() => {});
+    if (this.#registry.get(name)?.id === kept.id) await this.#inWork(name, () => this.#remove(kept));
   }
 
   onGone(listener: (name: string) => void): void {

@@ -62,6 +62,7 @@ export class Meter {
   /** Nothing is open and the bucket is full: it says no more than a new one would. */
   isIdle(nowMs: number): boolean {
     if (this.streams > 0) return false;
+    if (this.#bounds.callsPerSecond === 0) return true; // what was taken under an earlier bound would never come back
     this.#fill(nowMs);
     return this.#calls >= this.#bounds.burst;
   }

@@ -29,3 +29,12 @@ it("a sweep forgets what is full again, and keeps what is not", () => {
   meters.sweep(1050);
   expect(meters.size).toBe(0);
 });
+
+it("those whose rate was taken away are forgotten though their bucket was not full", () => {
+  const meters = new Meters({ counted: "calls", whose: "this key" }, 10);
+  const emptied = meters.get("a", bounds, 0);
+  for (let i = 0; i < 10; i++) emptied.count();
+  meters.get("a", { callsPerSecond: 0, burst: 1, streams: 1 }, 0);
+  meters.sweep(3_600_000);
+  expect(meters.size).toBe(0);
+});

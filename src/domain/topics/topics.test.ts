@@ -10,6 +10,7 @@ import type { Cache } from "../cache/cache.ts";
 import type { CacheChange, Caches } from "../cache/caches.ts";
 import type { Engine } from "../engine.ts";
 import { TodokuError } from "../errors.ts";
+import { noRates, type Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import type { Position } from "./position.ts";
 import type { TopicItem, TopicStore } from "./store.ts";
@@ -59,7 +60,10 @@ function aCache(cacheId: number): Cache {
 }
 
 /** The service over a memory store whose appends can be held back and broken. */
-function aService(store: TopicStore = new MemoryTopics(limits.memoryHistory, 1)) {
+function aService(
+  store: TopicStore = new MemoryTopics(limits.memoryHistory, 1),
+  rates: Pick<Rates, "openStream"> = noRates,
+) {
   let nowMs = 1_000_000;
   let wallOffsetMs = 0;
   let cache: Cache | undefined = aCache(1);
@@ -92,7 +96,7 @@ function aService(store: TopicStore = new MemoryTopics(limits.memoryHistory, 1))
   } as Partial<Engine> as Engine;
   const clock = { monotonicMs: () => nowMs, steadyMs: () => nowMs, wallMs: () => nowMs + wallOffsetMs };
   const wheel = new TimerWheel(clock);
-  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes: limits.messageMaxBytes });
+  const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes: limits.messageMaxBytes, rates });
   return {
     topics,
     /** Sets the wall clock; the monotonic one does not notice. */
@@ -140,6 +144,34 @@ const say = (topics: Topics, value: string) => topics.publish(openPrincipal, "c"
 async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await nextTick();
 }
+
+describe("streams that are counted", () => {
+  it("leave no followed topic behind when they are refused", async () => {
+    const refusal = new TodokuError("limit_exceeded", "subscribers: too many");
+    const { topics } = aService(undefined, {
+      openStream() {
+        throw refusal;
+      },
+    });
+    for (let i = 0; i < 5; i++) {
+      await expect(topics.subscribe(openPrincipal, "c", `t${i}`, undefined, new Client())).rejects.toBe(refusal);
+    }
+    expect([...topics.stats().values()].reduce((sum, one) => sum + one.topics, 0)).toBe(0);
+  });
+
+  it("count no more when the topic cannot be read", async () => {
+    const store = new MemoryTopics(limits.memoryHistory, 1);
+    store.head = () => Promise.reject(new TodokuError("unavailable", "no disk"));
+    let open = 0;
+    const openStream = () => {
+      open++;
+      return () => void open--;
+    };
+    const { topics } = aService(store, { openStream });
+    await expect(topics.subscribe(openPrincipal, "c", "t", undefined, new Client())).rejects.toThrow("no disk");
+    expect(open).toBe(0);
+  });
+});
 
 describe("publish", () => {
   it("numbers items from 1 and tells every live subscriber before the publisher", async () => {

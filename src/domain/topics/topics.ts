@@ -209,9 +209,12 @@ class TopicService implements Topics {
     const { caches } = this.#options;
     const cache =
       caches.known(principal.environment, cacheName) ?? (await caches.get(principal.environment, cacheName));
-    const live = await this.#liveTopic(cache, topic);
-    if (this.#isStopping) throw stoppingError();
+    // Before the topic is followed: who is refused must leave nothing here.
     const release = this.#rates.openStream(principal);
+    const live = await this.#followed(cache, topic).catch((error: unknown) => {
+      release();
+      throw error;
+    });
     const from =
       after === undefined ? live.head : after.page === 0 ? { page: live.head.page, sequence: after.sequence } : after;
     const subscription = new Subscription(live, from, sink);
@@ -287,6 +290,12 @@ class TopicService implements Topics {
     if (!(live instanceof LiveTopic)) return;
     const cache = live.key.cache as Cache;
     live.movedTo(await this.#options.engine.topics[cache.durability].head(live.key));
+  }
+
+  async #followed(cache: Cache, topic: string): Promise<LiveTopic> {
+    const live = await this.#liveTopic(cache, topic);
+    if (this.#isStopping) throw stoppingError();
+    return live;
   }
 
   #liveTopic(cache: Cache, topic: string): LiveTopic | Promise<LiveTopic> {
