@@ -84,7 +84,9 @@ export class UpkeepWorker {
     // A large one takes its time: the other stores must not wait for it.
     this.#environments
       .resume()
-      .catch((error: unknown) => this.#log.warn({ err: error }, "an environment is not all gone yet; it is tried again"));
+      .catch((error: unknown) =>
+        this.#log.warn({ err: error }, "an environment is not all gone yet; it is tried again"),
+      );
     const steps = [
       () => topics.disk.trim(nowMs),
       () => topics.memory.trim(nowMs),

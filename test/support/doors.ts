@@ -58,7 +58,7 @@ const subscription = new _SubscriptionRequest({ cache_name: "c", topic: "t" }).s
 const never = new auth.auth._GenerateApiTokenRequest.Never();
 
 /** All doors, each with a call that any good credential is taken for, though it may not be permitted. */
-export const doors: Readonly<Record<string, Door>> = {
+const doors: Readonly<Record<string, Door>> = {
   "gRPC Get": (place, credential) => called(place, "/cache_client.Scs/Get", get, credential),
   "gRPC Publish": (place, credential) =>
     called(place, "/cache_client.pubsub.Pubsub/Publish", publish.serializeBinary(), credential),

@@ -5,13 +5,16 @@ import { constants } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { CacheSet } from "@gomomento/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configSchema } from "../../src/config/schema.ts";
 import { limits } from "../../src/domain/limits.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { silentLog } from "../../src/lib/log.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import { createListener } from "../../src/server/listener.ts";
+import { startServer } from "../../src/server/server.ts";
 import { aSession, frame, GrpcCall, publishByHand, subscribeByHand } from "../support/grpc.ts";
 import { localCredential, momentoClients } from "../support/momento-node.ts";
-import { aServer } from "../support/server.ts";
+import { aDirectory, aServer } from "../support/server.ts";
 
 let server: Awaited<ReturnType<typeof aServer>>;
 
@@ -112,6 +115,16 @@ describe("the one port", () => {
       expect(await isAlive()).toBe(true);
     },
   );
+
+  it("that another one holds is an error that leaves nothing running", async () => {
+    await using directory = await aDirectory();
+    const warnings: string[] = [];
+    const warn = (_: unknown, message: string) => void warnings.push(message);
+    const config = configSchema.parse({ port: server.port, dataDir: directory.path });
+    await expect(startServer(config, { ...silentLog, warn })).rejects.toThrow("EADDRINUSE");
+    await new Promise((resolve) => setTimeout(resolve, 1200)); // upkeep would run within a second, over a store that is closed
+    expect(warnings).toEqual([]);
+  });
 
   it("does not wait for connections that have said nothing when it closes", async () => {
     const wheel = new TimerWheel(systemClock);

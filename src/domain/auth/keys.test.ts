@@ -349,6 +349,14 @@ describe("an API key with a refresh token", () => {
     await keys.renew(renewed.secret, renewed.refreshToken ?? "");
   });
 
+  it("may be renewed again when it was changed at the same time", async () => {
+    const { key, secret, refreshToken = "" } = await make();
+    const changed = keys.update(openPrincipal, key.keyId, { grants: [send] });
+    await expect(keys.renew(secret, refreshToken)).rejects.toMatchObject({ code: "unavailable" });
+    await changed;
+    expect((await keys.renew(secret, refreshToken)).key.grants).toEqual([send]);
+  });
+
   it("that never expires is renewed to one that never does", async () => {
     const { secret, refreshToken = "" } = await keys.create(openPrincipal, { ...worker, withRefreshToken: true });
     expect((await keys.renew(secret, refreshToken)).key.expiresAtMs).toBeUndefined();

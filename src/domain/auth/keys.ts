@@ -61,7 +61,8 @@ export interface Keys {
   expireAt(principal: Principal, keyId: string, atMs: number): Promise<ApiKey>;
   /**
    * A new key with the same rights and the lifetime that the old one had from its making on, beside the old one, with a new refresh token.
-   * @throws TodokuError `unauthenticated`: the key is not valid, or the refresh token not its own or used already; `limit_exceeded`.
+   * @throws TodokuError `unauthenticated`: the key is not valid, or the refresh token not its own or used already; `limit_exceeded`;
+   * `unavailable`: the key was changed at the same time.
    */
   renew(secret: string, refreshToken: string): Promise<MadeKey>;
   /** The same principal for each call with the same key. @throws TodokuError `unauthenticated`. */
@@ -293,7 +294,7 @@ class KeyService implements Keys {
     const changed = { ...document, description, isSuperUser, grants: [...grants] };
     await this.#parts.records.replace(record, changed, record.version).catch((error: unknown) => {
       if (!(error instanceof TodokuError) || error.code !== "failed_precondition") throw error;
-      throw new TodokuError("unavailable", `API key "${keyId}" was changed at the same time; try again`);
+      throw changedMeanwhile(keyId);
     });
     this.#used.follow(keyId, changed);
     this.#tell(record.environment, keyId);
@@ -306,8 +307,10 @@ class KeyService implements Keys {
     const { refreshHash, ...rest } = document;
     if (refreshHash === undefined || !isHashOf(refreshToken, refreshHash)) throw refreshRefused();
     // First: of two who bring it at once, one gets a key.
-    await this.#parts.records.replace(record, rest, record.version).catch((error: unknown) => {
-      throw error instanceof TodokuError && error.code === "unavailable" ? error : refreshRefused();
+    await this.#parts.records.replace(record, rest, record.version).catch(async (error: unknown) => {
+      if (error instanceof TodokuError && error.code === "unavailable") throw error;
+      const now = await this.#parts.records.read(record);
+      throw now?.document.refreshHash === refreshHash ? changedMeanwhile(record.name) : refreshRefused();
     });
     return this.#store(record.environment, { ...rest, replaces: record.name, withRefreshToken: true });
   }
@@ -370,4 +373,8 @@ function notFound(keyId: string): TodokuError {
 
 function refreshRefused(): TodokuError {
   return new TodokuError("unauthenticated", "this refresh token is not of this API key, or has been used");
+}
+
+function changedMeanwhile(keyId: string): TodokuError {
+  return new TodokuError("unavailable", `API key "${keyId}" was changed at the same time; try again`);
 }

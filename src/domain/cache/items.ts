@@ -34,7 +34,9 @@ export function createItems(engine: Engine, caches: Caches, steadyMs: () => numb
     async get(principal, name, key) {
       authorize(principal, "item.read", name, key);
       checkKey(key);
-      const item = await inCache(principal, name, (cache) => engine.items[cache.durability].get(cache, key, steadyMs()));
+      const item = await inCache(principal, name, (cache) =>
+        engine.items[cache.durability].get(cache, key, steadyMs()),
+      );
       return item?.value;
     },
     async set(principal, name, key, value, ttlMs) {

@@ -64,7 +64,9 @@ export class Storage {
     this.openedForgotten = opened.forgotten;
     this.startId = opened.startId;
     this.lastSteadyMs = opened.lastSteadyMs;
-    this.writes = new WriteQueue((batch) => this.#send({ kind: "batch", batch, nowMs: options.steadyMs() }, [batch.bytes]));
+    this.writes = new WriteQueue((batch) =>
+      this.#send({ kind: "batch", batch, nowMs: options.steadyMs() }, [batch.bytes]),
+    );
     this.reads = new ReadQueue(threads.reader, (failure) => {
       if (failure.status === "failed") this.#fail(failure.message);
     });

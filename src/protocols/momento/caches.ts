@@ -17,11 +17,7 @@ import {
 const unlimited = 0xffffffff;
 
 /** `control_client.ScsControl`. */
-export function cacheMethods(
-  auth: Auth,
-  caches: Caches,
-  topics: Pick<Topics, "messageMaxBytes">,
-): [string, Method][] {
+export function cacheMethods(auth: Auth, caches: Caches, topics: Pick<Topics, "messageMaxBytes">): [string, Method][] {
   const principal = (call: Call) => auth.authenticate(call.authorization, call.caller);
   const unary = (name: string, handle: (call: Call) => Promise<Uint8Array>): [string, Method] => [
     `/control_client.ScsControl/${name}`,
