@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { createAccess } from "../domain/auth/access.ts";
 import type { MadeKey } from "../domain/auth/api-key.ts";
 import { openPrincipal } from "../domain/auth/open-access.ts";
-import { hasDataKeys } from "../domain/encryption/data-keys.ts";
+import { checkMasterKey, createDataKeys, hasDataKeys } from "../domain/encryption/data-keys.ts";
 import { createSealer } from "../domain/encryption/sealer.ts";
 import { createEnvironments } from "../domain/environments/environments.ts";
 import { TodokuError } from "../domain/errors.ts";
@@ -41,10 +41,13 @@ export async function initDataDirectory({ dataDir, environment, masterKeyFile }:
     const isNewMasterKey = masterKeyFile !== undefined && isMissing(masterKeyFile);
     if (isNewMasterKey && (await hasDataKeys(engine.records))) throw lostMasterKey(masterKeyFile);
     const masterKey = masterKeyFile === undefined ? undefined : await findMasterKey(masterKeyFile);
+    if (masterKey) await checkMasterKey(engine.records, masterKey);
     const environments = createEnvironments(engine, wallMs);
     await environments.start();
     const isNewEnvironment = environments.known(environment) === undefined;
     await environments.ensure(environment);
+    // So that the server which is started with another master key finds out before anything is encrypted with that.
+    if (masterKey) await createDataKeys(engine.records, masterKey).ensure(environment);
     const { keys } = createAccess({ engine, sealer: createSealer(engine.records, masterKey), wallMs, environments });
     const request = { description: "made by todoku init", isSuperUser: true, isOperator: true, grants: [] };
     const operator = await keys.create({ ...openPrincipal, environment }, request);
