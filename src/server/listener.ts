@@ -135,8 +135,9 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
       await closed.promise;
       clearTimeout(cut);
       clearInterval(idle);
-      // A session tells its streams a little after its socket has closed: who waits for them would hear of it too late.
-      await Promise.all([...sessions].map((session) => new Promise((resolve) => session.once("close", resolve))));
+      // Lines and sessions tell of their end a little after the socket has closed: who has to take back an answer would hear of it too late.
+      const left = [...http1Lines, ...sessions];
+      await Promise.all(left.map((one) => new Promise((resolve) => one.once("close", resolve))));
       http1.close();
       http2.close();
     },
