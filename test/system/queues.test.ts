@@ -60,7 +60,10 @@ it("a server that stops takes back what clients have not read to the end, uncoun
   await using second = await aServer({ dataDir: directory.path });
   for (const queue of [path, other]) {
     const received = (await post(second.url, queue, { maxMessages: 10 })).json.messages;
-    expect(received.map((one: { receiveCount: number }) => one.receiveCount), queue).toEqual(Array(10).fill(1));
+    expect(
+      received.map((one: { receiveCount: number }) => one.receiveCount),
+      queue,
+    ).toEqual(Array(10).fill(1));
   }
 });
 
