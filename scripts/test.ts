@@ -26,7 +26,7 @@ function runProject(project: string, directory: string): boolean {
   const report = join(directory, `${project}.json`);
   const args = ["node_modules/vitest/vitest.mjs", "run", "--project", project, "--reporter=default", "--reporter=json"];
   const ok = run(process.execPath, [...args, `--outputFile.json=${report}`], {
-    ...(isLong ? { TODOKU_LONG: "1" } : {}),
+    ...(isLong ? { TEST_LONG: "1" } : {}),
     TEST_RUN_DIRECTORY: directory,
     // Tests start some two hundred processes: with their code compiled before, each costs half.
     NODE_COMPILE_CACHE: join(tmpdir(), "todoku-test-compile-cache"),

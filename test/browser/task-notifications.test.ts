@@ -10,8 +10,8 @@ import { aDirectory } from "../support/server.ts";
 import { signIn, startTaskNotifications, type TaskNotifications, toastsOf } from "../support/task-notifications.ts";
 
 const taskMs = 1500;
-/** TODOKU_LONG kills each part ten times instead of once. */
-const rounds = process.env.TODOKU_LONG ? 10 : 1;
+/** TEST_LONG kills each part ten times instead of once. */
+const rounds = process.env.TEST_LONG ? 10 : 1;
 
 describe("task-notifications in Chromium", () => {
   let directory: Awaited<ReturnType<typeof aDirectory>>;

@@ -1,5 +1,5 @@
 // kill -9 at random moments under load: everything acknowledged is there, in order, none twice, and subscribers that follow by
-// position see no discontinuity. TODOKU_LONG runs 50 rounds instead of 3.
+// position see no discontinuity. TEST_LONG runs 50 rounds instead of 3.
 
 import { CacheGet, CacheSet } from "@gomomento/sdk";
 import { expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { localCredential, momentoClients, subscribe } from "../support/momento-n
 import { type DevProcess, startDevProcess } from "../support/process.ts";
 import { aDirectory } from "../support/server.ts";
 
-const rounds = process.env.TODOKU_LONG ? 50 : 3;
+const rounds = process.env.TEST_LONG ? 50 : 3;
 const publishers = 8;
 
 interface Acknowledged {

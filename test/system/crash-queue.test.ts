@@ -1,10 +1,10 @@
 // kill -9 at random moments while messages are sent, received and deleted over HTTP: nothing acknowledged is lost, nothing deleted
-// comes back, and no receive that was answered is forgotten. TODOKU_LONG runs 30 rounds instead of 3.
+// comes back, and no receive that was answered is forgotten. TEST_LONG runs 30 rounds instead of 3.
 import { expect, it } from "vitest";
 import { type DevProcess, startDevProcess } from "../support/process.ts";
 import { aDirectory } from "../support/server.ts";
 
-const rounds = process.env.TODOKU_LONG ? 30 : 3;
+const rounds = process.env.TEST_LONG ? 30 : 3;
 const [senders, consumers] = [4, 4];
 /** Poison: never deleted, so it ends in the dead letters after three receives. */
 const isPoison = (body: string) => body.endsWith(".4");

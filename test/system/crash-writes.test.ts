@@ -1,5 +1,5 @@
 // kill -9 at random moments while everything that can be written is being written: what was answered holds, what was answered as gone or
-// revoked stays so, and of a destroyed environment no row is left. TODOKU_LONG runs 50 rounds instead of 3.
+// revoked stays so, and of a destroyed environment no row is left. TEST_LONG runs 50 rounds instead of 3.
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
 import {
@@ -23,7 +23,7 @@ import {
   type Writer,
 } from "../support/writers.ts";
 
-const rounds = process.env.TODOKU_LONG ? 50 : 3;
+const rounds = process.env.TEST_LONG ? 50 : 3;
 /** Of what did not change in a round, one in so many is looked at after it, and everything after the last one. */
 const sample = 10;
 

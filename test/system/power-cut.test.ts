@@ -16,7 +16,7 @@ if (!hasCompiler && process.env.CI) throw new Error("gcc is missing: the power c
 if (!hasCompiler)
   console.warn("SKIPPED: gcc is missing, nothing here proves that acknowledged writes survive a power cut");
 
-const cuts = process.env.TODOKU_LONG ? 60 : 9;
+const cuts = process.env.TEST_LONG ? 60 : 9;
 const support = new URL("../support/", import.meta.url).pathname;
 const isAck = (entry: LogEntry) => entry.path.endsWith("/acks") && entry.data.length > 0;
 const isIgnored = (entry: LogEntry) => /\/acks$|-shm$|\/lock\.(db|json)(-journal)?$/.test(entry.path);

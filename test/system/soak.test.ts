@@ -1,5 +1,5 @@
 // Subscribers that come and go, stall and return, under a steady load: everyone gets their stretch of the log, nothing is
-// left behind, and a small heap is enough. 4 s here; TODOKU_LONG runs 3 minutes, in which some 4,000 sessions and 16,000
+// left behind, and a small heap is enough. 4 s here; TEST_LONG runs 3 minutes, in which some 4,000 sessions and 16,000
 // streams come and go: 40 kB that stayed behind of each session would not fit.
 import { constants } from "node:http2";
 import { expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { aSession, type GrpcCall, publishByHand, subscribeByHand } from "../supp
 import { startDevProcess } from "../support/process.ts";
 import { aDirectory } from "../support/server.ts";
 
-const seconds = process.env.TODOKU_LONG ? 180 : 4;
+const seconds = process.env.TEST_LONG ? 180 : 4;
 const topicCount = 5;
 
 /** The live heap is 40 MB, and the history of the memory cache grows by 60 MB in three minutes. What is resident says little: V8 takes what it may. */

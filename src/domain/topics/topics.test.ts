@@ -447,6 +447,6 @@ it("delivers to every subscriber, fast or slow, early or late, exactly the log b
         expect(client.gaps()).toEqual([]);
       }
     }),
-    { numRuns: process.env.TODOKU_LONG ? 2000 : 100 },
+    { numRuns: process.env.TEST_LONG ? 2000 : 100 },
   );
 });
