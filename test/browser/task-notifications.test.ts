@@ -51,8 +51,18 @@ describe("task-notifications in Chromium", () => {
     expect(await pageOf.alice().getByText("bob's door").count()).toBe(0);
   });
 
+  /** More than three at once are summed up in one, which names no task. */
+  async function closeToasts(page: Page): Promise<void> {
+    const toasts = ".mantine-Notification-root";
+    await page.evaluate((selector) => {
+      for (const button of document.querySelectorAll<HTMLElement>(`${selector} button`)) button.click();
+    }, toasts);
+    await page.waitForFunction((selector) => document.querySelector(selector) === null, toasts);
+  }
+
   /** Kills a part at a random moment of a task, starts it again, and sees the task done once. */
   async function outlive(page: Page, text: string, killAndRestart: () => Promise<void>): Promise<void> {
+    await closeToasts(page);
     await queue(page, text);
     await rowOf(page, text, "working").waitFor();
     await new Promise((resolve) => setTimeout(resolve, Math.random() * taskMs)); // the random moment is the test
