@@ -75,6 +75,18 @@ describe("todoku apply", () => {
     expect(await changesOf(wider)).toEqual([]);
   });
 
+  it.each([
+    ["v1", "apiKey"],
+    ["v2", "apiKeyV2"],
+  ])("knows the key of a secret in its %s form", async (_, field) => {
+    const grant = JSON.stringify(receive);
+    const [, made] = await run(["key", "create", "--name", "worker", "--grant", grant, "--json"]);
+    await run(["secret", "put", "worker-key"], `${JSON.parse(made)[field]}\n`);
+    expect(await changesOf({ keys: file.keys })).toEqual([]);
+    await run(["secret", "put", "worker-key"], "no key");
+    expect(await changesOf({ keys: file.keys })).toEqual(["replace key worker"]);
+  });
+
   it("makes a key anew that has ended, and leaves the one alone that a rotation has replaced", async () => {
     await apply(file);
     const keyId = async () => {

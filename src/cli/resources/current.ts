@@ -1,4 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
+import { parseSecret } from "../../domain/auth/api-key.ts";
+import { unwrapCredential } from "../../domain/auth/credential.ts";
+import { TodokuError } from "../../domain/errors.ts";
 import { CallFailure, type Client } from "../commands/client.ts";
 import type { ResourceFile } from "./resource-file.ts";
 
@@ -63,13 +66,13 @@ function newestOfEachName(keys: readonly CurrentKey[]): readonly CurrentKey[] {
   return keys.filter(({ name }, at) => name === undefined || !keys.slice(at + 1).some((later) => later.name === name));
 }
 
-/** The id of the key that a secret holds, in its v1 form or bare. */
+/** The id of the key that a secret holds, in any of its forms. */
 async function keyIdIn(client: Client, secret: string): Promise<string | undefined> {
   try {
     const { value } = (await client.call("GET", `/v1/secrets/${encodeURIComponent(secret)}`)) as { value: string };
-    const bare = value.startsWith("tdk_") ? value : Buffer.from(value, "base64").toString("utf8");
-    return /tdk_([\w-]+-[0-9a-f]{16})_/.exec(bare)?.[1];
+    return parseSecret(unwrapCredential(value.trim())).keyId;
   } catch (error) {
+    if (error instanceof TodokuError) return undefined; // it is no key
     if (error instanceof CallFailure && error.code === "not_found") return undefined;
     throw error;
   }
