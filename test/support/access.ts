@@ -3,10 +3,20 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Access, type AccessParts, createAccess } from "../../src/domain/auth/access.ts";
+import type { Caller } from "../../src/domain/auth/principal.ts";
 import { type Bus, type Hint, silentBus } from "../../src/domain/bus.ts";
 import { MasterKey } from "../../src/domain/encryption/master-key.ts";
 import { createSealer } from "../../src/domain/encryption/sealer.ts";
 import { type EmbeddedEngine, openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
+
+/** Somebody at another machine, whom the empty credential is not for. */
+export const elsewhere: Caller = {
+  address: "203.0.113.9",
+  isLoopbackPeer: false,
+  host: "todoku.example",
+  origin: undefined,
+  secFetchSite: undefined,
+};
 
 /** What a node may have besides the store. */
 export type NodeParts = Partial<Pick<AccessParts, "access" | "rates" | "environments">>;

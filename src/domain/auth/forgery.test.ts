@@ -2,18 +2,13 @@
 import fc from "fast-check";
 import { decodeProtectedHeader, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type AccessStore, anAccessStore } from "../../../test/support/access.ts";
+import { type AccessStore, anAccessStore, elsewhere } from "../../../test/support/access.ts";
 import type { Access } from "./access.ts";
 import { toV2 } from "./credential.ts";
 import type { TokenGrant } from "./grants.ts";
 import { openPrincipal } from "./open-access.ts";
-import type { Caller } from "./principal.ts";
 import { sealedName } from "./signing-keys.ts";
 
-const caller: Caller = {
-  ...{ address: "203.0.113.9", isLoopbackPeer: false, host: "todoku.example" },
-  ...{ origin: undefined, secFetchSite: undefined },
-};
 const grants: TokenGrant[] = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
 const prod = { ...openPrincipal, environment: "prod" };
 
@@ -33,7 +28,7 @@ afterAll(() => store[Symbol.asyncDispose]());
 
 const issue = (principal = openPrincipal, validForMs = 60_000) =>
   access.tokens.issue(principal, { grants, tokenId: "", validForMs });
-const use = async (credential: string) => access.auth.authenticate(credential, caller);
+const use = async (credential: string) => access.auth.authenticate(credential, elsewhere);
 const refused = { code: "unauthenticated" };
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
 

@@ -1,6 +1,6 @@
 // API keys over the embedded engine: two nodes share its store, and the bus between them loses every hint unless a test says otherwise.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AccessStore, anAccessStore, aWire } from "../../../test/support/access.ts";
+import { type AccessStore, anAccessStore, aWire, elsewhere } from "../../../test/support/access.ts";
 import type { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Access } from "./access.ts";
@@ -9,16 +9,9 @@ import { wrapCredential } from "./credential.ts";
 import type { Grant, TokenGrant } from "./grants.ts";
 import type { Keys } from "./keys.ts";
 import { openPrincipal } from "./open-access.ts";
-import type { Caller, Principal } from "./principal.ts";
+import type { Principal } from "./principal.ts";
 import type { Tokens } from "./tokens.ts";
 
-const elsewhere: Caller = {
-  address: "203.0.113.9",
-  isLoopbackPeer: false,
-  host: "todoku.example",
-  origin: undefined,
-  secFetchSite: undefined,
-};
 const publish: TokenGrant = { resource: "topic", role: "publish", cache: { name: "c" }, topic: { all: true } };
 const send: TokenGrant = { resource: "queue", role: "send", queue: { name: "orders" } };
 const worker: KeyRequest = { description: "the worker", isSuperUser: false, grants: [publish] };

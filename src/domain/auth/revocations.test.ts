@@ -1,20 +1,16 @@
 // Revocation over the embedded engine. Nodes share its store, and the bus between them loses every hint unless a test says otherwise.
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AccessStore, anAccessStore, aWire } from "../../../test/support/access.ts";
+import { type AccessStore, anAccessStore, aWire, elsewhere } from "../../../test/support/access.ts";
 import type { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Access } from "./access.ts";
 import type { TokenGrant } from "./grants.ts";
 import { openPrincipal } from "./open-access.ts";
-import type { Caller, Principal } from "./principal.ts";
+import type { Principal } from "./principal.ts";
 import type { Revocation } from "./revocations.ts";
 import type { TokenRequest } from "./tokens.ts";
 
-const caller: Caller = {
-  ...{ address: "203.0.113.9", isLoopbackPeer: false, host: "todoku.example" },
-  ...{ origin: undefined, secFetchSite: undefined },
-};
 const subscribe: TokenGrant = { resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } };
 const prod = { ...openPrincipal, environment: "prod" };
 
@@ -30,7 +26,7 @@ afterEach(() => store[Symbol.asyncDispose]());
 
 const issue = (request: Partial<TokenRequest> = {}, principal: Principal = openPrincipal, at = node) =>
   at.tokens.issue(principal, { grants: [subscribe], tokenId: "", validForMs: 3_600_000, ...request });
-const use = async (credential: string, at = node) => at.auth.authenticate(credential, caller);
+const use = async (credential: string, at = node) => at.auth.authenticate(credential, elsewhere);
 const isAccepted = (credential: string, at = node) =>
   use(credential, at).then(
     () => true,

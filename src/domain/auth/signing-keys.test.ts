@@ -1,16 +1,11 @@
 import { decodeProtectedHeader } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AccessStore, anAccessStore, aWire } from "../../../test/support/access.ts";
+import { type AccessStore, anAccessStore, aWire, elsewhere } from "../../../test/support/access.ts";
 import { limits } from "../limits.ts";
 import type { Access } from "./access.ts";
 import type { TokenGrant } from "./grants.ts";
 import { openPrincipal } from "./open-access.ts";
-import type { Caller } from "./principal.ts";
 
-const caller: Caller = {
-  ...{ address: "203.0.113.9", isLoopbackPeer: false, host: "todoku.example" },
-  ...{ origin: undefined, secFetchSite: undefined },
-};
 const grants: TokenGrant[] = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
 const hourMs = 3_600_000;
 
@@ -28,7 +23,7 @@ const issue = async (at = node, principal = openPrincipal) =>
   (await at.tokens.issue(principal, { grants, tokenId: "", validForMs: 25 * hourMs })).token;
 const rotate = (overlapMs?: number) =>
   node.signingKeys.rotate(openPrincipal, overlapMs === undefined ? {} : { overlapMs });
-const use = async (token: string, at = node) => at.auth.authenticate(token, caller);
+const use = async (token: string, at = node) => at.auth.authenticate(token, elsewhere);
 const refused = { code: "unauthenticated" };
 
 describe("rotating the signing key", () => {
