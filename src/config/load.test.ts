@@ -85,6 +85,7 @@ describe("the configuration", () => {
   it("reads lists, maps, numbers and yes or no from texts", () => {
     const env = {
       TODOKU_TRUSTED_PROXIES: "10.0.0.0/8, ::1",
+      TODOKU_OUTBOUND_ALLOW: "172.17.0.0/16,receiver,*.internal.example",
       TODOKU_LOG_AREAS: "http=debug, engine=warn",
       TODOKU_BEHIND_PROXY: "true",
       TODOKU_DRAIN_SECONDS: "0.5",
@@ -92,6 +93,7 @@ describe("the configuration", () => {
     };
     expect(load({ env }).config).toMatchObject({
       trustedProxies: ["10.0.0.0/8", "::1"],
+      outbound: { allow: ["172.17.0.0/16", "receiver", "*.internal.example"] },
       log: { level: "info", areas: { http: "debug", engine: "warn" } },
       behindProxy: true,
       drain: { seconds: 0.5 },
@@ -131,6 +133,7 @@ describe("the configuration", () => {
       env: {
         TODOKU_DRAIN_SECONDS: "soon",
         TODOKU_TRUSTED_PROXIES: "10.0.0.0/33",
+        TODOKU_OUTBOUND_ALLOW: "receiver:80",
         TODOKU_LOG_AREAS: "htpp=debug",
         TODOKU_BEHIND_PROXY: "yes",
       },
@@ -140,6 +143,7 @@ describe("the configuration", () => {
       ["port (--port)", "65535", "99999"],
       ["drain.seconds (TODOKU_DRAIN_SECONDS)", "number", '"soon"'],
       ["trustedProxies.0 (TODOKU_TRUSTED_PROXIES)", "10.0.0.0/8", '"10.0.0.0/33"'],
+      ["outbound.allow.0 (TODOKU_OUTBOUND_ALLOW)", "10.0.0.0/8", '"receiver:80"'],
       ["log.areas", "", "htpp"],
       ["behindProxy (TODOKU_BEHIND_PROXY)", "boolean", '"yes"'],
       [`log.level (${file})`, '"debug"', '"loud"'],
@@ -148,7 +152,7 @@ describe("the configuration", () => {
       expect(problem, place).toContain(bound);
       expect(problem, place).toContain(value);
     }
-    expect(problems).toHaveLength(6);
+    expect(problems).toHaveLength(7);
   });
 
   it("shows nothing of a file that it cannot read", () => {

@@ -72,6 +72,8 @@ const notes = `- In a flag or an environment variable a list is separated by com
   \`false\`. A flag that takes a list may be given several times. A variable that is set to nothing counts as not set; a \`TODOKU_\` variable that
   nobody reads is warned about.
 - An origin of \`devOrigins\` is written as the browser sends it: scheme, host and port, no path, no slash at the end.
+- A name in \`outbound.allow\` may lead anywhere; \`*.example\` stands for all names below \`example\`, not for itself. Other names with a dot are looked up at the name
+  servers alone: one that only \`/etc/hosts\` knows has to be listed.
 - Relative paths start at the working directory.
 - The least serious line that is written is that of its environment in \`log.environments\`, else of its area in \`log.areas\`, else \`log.level\`.
 

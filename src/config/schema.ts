@@ -1,7 +1,8 @@
-import { isIP } from "node:net";
 import { z } from "zod";
 import { devRates, productionRates, serverRateSettingsSchema } from "../domain/limiting/settings.ts";
 import { limits } from "../domain/limits.ts";
+import { isPermission } from "../lib/guarded-client/permissions.ts";
+import { isNetwork } from "../lib/networks.ts";
 
 declare module "zod" {
   interface GlobalMeta {
@@ -24,6 +25,7 @@ const logLevel = z.enum(["debug", "info", "warn", "error", "silent"]);
 /** What log lines are told apart by: the `area` of each. */
 export const logAreas = [
   ...(["server", "config", "clock", "engine", "environments", "auth", "topics", "queues", "secrets"] as const),
+  ...(["webhooks"] as const),
   ...(["limiting", "tls", "http", "momento"] as const),
 ] as const;
 
@@ -122,6 +124,17 @@ export const configSchema = z.strictObject({
   rates: serverRateSettingsSchema
     .prefault({})
     .meta({ description: "What may be done how often, and how much of it at once.", isLive: true }),
+  outbound: z
+    .strictObject({
+      allow: z
+        .array(z.string().refine(isPermission, "must be an address, a network like 10.0.0.0/8, or a host name"))
+        .default([])
+        .describe(
+          "Whom webhooks may call although they are not public: addresses, networks, host names, and `*.` before one for all below it.",
+        ),
+    })
+    .prefault({})
+    .meta({ isLive: true }),
   drain: z
     .strictObject({
       delaySeconds: stopSeconds
@@ -163,11 +176,3 @@ export const modeDefaults: Readonly<Record<Mode, ConfigInput>> = {
   dev: { drain: { delaySeconds: 0, seconds: 1 }, tls: { plaintext: "loopback" }, rates: devRates },
   production: { rates: productionRates },
 };
-
-function isNetwork(text: string): boolean {
-  const [address = "", prefix, ...more] = text.split("/");
-  const bits = isIP(address) === 4 ? 32 : 128;
-  return (
-    isIP(address) !== 0 && more.length === 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && +prefix <= bits))
-  );
-}

@@ -1,32 +1,26 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { BlockList, isIP, isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
+import { isIn, networksOf } from "./networks.ts";
 
 /** The header in which proxies say whom they speak for. */
 export type ForwardedHeader = "x-forwarded-for" | "forwarded";
 
 /** Whose word on a client's address counts. It can be changed at any time; each call asks anew. */
 export class TrustedProxies {
-  #networks = new BlockList();
+  #networks = networksOf([]);
   #isEmpty = true;
   #header: ForwardedHeader = "x-forwarded-for";
 
   /** `networks`: addresses, or networks like `10.0.0.0/8`. Only `header` is read: a proxy passes on what it does not know, whoever wrote it. */
   set(networks: readonly string[], header: ForwardedHeader): void {
-    const list = new BlockList();
-    for (const network of networks) {
-      const [address = "", prefix] = network.split("/");
-      const family = isIPv6(address) ? "ipv6" : "ipv4";
-      if (prefix === undefined) list.addAddress(address, family);
-      else list.addSubnet(address, Number(prefix), family);
-    }
-    this.#networks = list;
+    this.#networks = networksOf(networks);
     this.#isEmpty = networks.length === 0;
     this.#header = header;
   }
 
   /** Is this address, in the form of {@link plainAddress}, one of them? */
   has(address: string): boolean {
-    return !this.#isEmpty && isIP(address) !== 0 && this.#networks.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+    return !this.#isEmpty && isIn(this.#networks, address);
   }
 
   /**
