@@ -1,9 +1,11 @@
 import type { Bus } from "./bus.ts";
 import type { Durability } from "./cache/cache.ts";
+import type { ListStore } from "./cache/list-store.ts";
 import type { ItemStore } from "./cache/store.ts";
 import type { EnvironmentStore } from "./environments/store.ts";
 import type { QueueStore } from "./queues/store.ts";
 import type { RecordStore } from "./records/store.ts";
+import type { SubscriptionStore } from "./subscriptions/store.ts";
 import type { TopicStore } from "./topics/store.ts";
 
 /**
@@ -22,7 +24,9 @@ export interface Engine {
   readonly environments: EnvironmentStore;
   readonly topics: Readonly<Record<Durability, TopicStore>>;
   readonly items: Readonly<Record<Durability, ItemStore>>;
+  readonly lists: Readonly<Record<Durability, ListStore>>;
   readonly queues: QueueStore;
+  readonly subscriptions: SubscriptionStore;
   readonly bus: Bus;
   /** False when other nodes may write to the same store: then followed topics and caches are compared with it each second. */
   readonly isSingleNode: boolean;

@@ -21,7 +21,7 @@ export type ErrorCode = (typeof errorCodes)[number];
  */
 export class TodokuError extends Error {
   readonly code: ErrorCode;
-  /** What is limited or missing, in one word, where a protocol tells it apart: `cache`, `message_size`, `request_size`, `item_size`, `operations`, `subscribers`. */
+  /** What is limited or missing, in one word, where a protocol tells it apart: `cache`, `message_size`, `request_size`, `item_size`, `element_size`, `operations`, `subscribers`. */
   readonly subject: string | undefined;
   /** Of `limit_exceeded` that passes by itself (a rate, a number of streams): when it is worth trying again. */
   readonly retryAfterMs: number | undefined;

@@ -41,6 +41,17 @@ export const limits = {
   itemMaxBytes: 5_000_000,
   itemKeyMaxBytes: 64 * kib,
   itemTtlMaxMs: 24 * hourMs,
+  /** One element of a collection: Momento documents 128 KB. */
+  elementMaxBytes: 128 * kib,
+  /** All elements of one collection with 4 bytes for each: what one answer can carry (Momento sends it whole). */
+  collectionMaxBytes: 10_000_000,
+  collectionMaxElements: 100_000,
+  list: {
+    /** Values of one call, some 1 us each in the storage thread, where everybody else waits for them. */
+    pushMaxValues: 100_000,
+    /** Ranges of one ListErase; the same. */
+    eraseMaxRanges: 1000,
+  },
   /** Byte budget of `disk` and of `memory` items per environment. */
   itemsEnvironmentMaxBytes: 4096 * mib,
   memoryItemsEnvironmentMaxBytes: 256 * mib,
@@ -130,6 +141,45 @@ export const limits = {
     environmentMaxBytes: 16 * mib,
     /** How long a rotated key goes on: loaders fetch a secret again within minutes, a person within a week. */
     rotationOverlapMaxMs: 7 * 24 * hourMs,
+  },
+
+  /** Durable subscriptions of topics to URLs. */
+  webhook: {
+    /** Momento documented 5 to 10 per namespace. */
+    perEnvironment: 1000,
+    urlMaxLength: 2048,
+    /** Momento documented 5 s for the whole call. */
+    timeoutMs: 5 * secondMs,
+    retry: { firstMs: secondMs, maxMs: 60 * secondMs },
+    /** Time of an item's own: while the circuit is open it stands still. */
+    deadlineMs: 15 * 60 * secondMs,
+    /** Attempts in a row that found a destination that does not work, before only one is made at a time. */
+    circuitFailures: 5,
+    /** Without an order: deliveries of one webhook under way. */
+    unorderedInFlight: 16,
+    /** Without an order: items that are taken and not done, most of which wait for their next try. */
+    pendingMax: 1000,
+    /** Calls under way, of the whole process, and of them to one origin. */
+    inFlightMax: 1000,
+    originInFlightMax: 128,
+    /** How much of an answer is read; the rest is thrown away with its connection. */
+    answerMaxBytes: 64 * kib,
+    /** How much of a failure's answer is kept. */
+    answerKeptBytes: kib,
+    /** Deliveries, and failures, that are kept of each webhook. */
+    logMax: 1000,
+    /** What is done is stored so soon after, or after so many: so many may be delivered twice after kill -9. */
+    saveMs: 100,
+    saveMaxItems: 256,
+    /** Both secrets sign for so long after a rotation. */
+    rotationOverlapMs: { default: 24 * hourMs, max: 7 * 24 * hourMs },
+  },
+  /** Items that could not be delivered. Past one of these the oldest are dropped, with an alarm. */
+  deadLetter: {
+    perWebhook: 100_000,
+    /** All webhooks of an environment together, with 256 bytes for each. */
+    environmentMaxBytes: 1024 * mib,
+    keptMs: 14 * 24 * hourMs,
   },
 
   /** What `todoku start` begins with; config.md says how to change it. Keys, users and environments have no limit of their own until one is set. */

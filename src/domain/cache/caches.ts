@@ -6,6 +6,7 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { checkName } from "../names.ts";
 import type { StoredRecord } from "../records/store.ts";
+import { subscriptionsOf } from "../subscriptions/webhook-document.ts";
 import type { Cache, Durability } from "./cache.ts";
 
 const recordKind = "cache";
@@ -29,7 +30,7 @@ export interface Caches {
   current(environment: string, name: string): Promise<Cache | undefined>;
   /** @throws TodokuError `already_exists`, `invalid_argument`, `limit_exceeded`, `permission_denied`. */
   create(principal: Principal, name: string, durability?: Durability): Promise<Cache>;
-  /** @throws TodokuError `not_found`, `permission_denied`. */
+  /** With its durable subscriptions. @throws TodokuError `not_found`, `permission_denied`. */
   delete(principal: Principal, name: string): Promise<void>;
   /** Empties items and topics: a new incarnation of the cache. @throws TodokuError `not_found`, `permission_denied`. */
   flush(principal: Principal, name: string): Promise<void>;
@@ -183,7 +184,9 @@ export function createCaches(
     async delete(principal, name) {
       authorize(principal, "cache.delete", name);
       await change(principal, name, async (cache) => {
-        await retire(cache, () => records.remove({ kind: recordKind, environment: cache.environment, name }));
+        const { environment } = cache;
+        const keys = [{ kind: recordKind, environment, name }, ...(await subscriptionsOf(records, environment, name))];
+        await retire(cache, () => Promise.all(keys.map((key) => records.remove(key))));
         return undefined;
       });
     },

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../engine.ts";
+import type { DeadLetterBounds } from "../subscriptions/store.ts";
 import type { HistoryBounds } from "../topics/store.ts";
 import type { RecordKey, StoredRecord } from "./store.ts";
 
@@ -11,6 +12,7 @@ export interface SubjectOptions {
   readonly itemsEnvironmentMaxBytes?: number;
   /** Byte budget of queues per environment. */
   readonly queuesEnvironmentMaxBytes?: number;
+  readonly deadLetters?: DeadLetterBounds;
 }
 
 /** An engine under contract, as two nodes see it. */

@@ -2,11 +2,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Bus, silentBus } from "../../domain/bus.ts";
+import { listStoreContract } from "../../domain/cache/list-store.contract.ts";
 import { itemStoreContract } from "../../domain/cache/store.contract.ts";
 import type { Engine } from "../../domain/engine.ts";
 import { environmentStoreContract } from "../../domain/environments/store.contract.ts";
 import { queueStoreContract } from "../../domain/queues/store.contract.ts";
 import { type EngineSubject, recordStoreContract, type SubjectOptions } from "../../domain/records/store.contract.ts";
+import { subscriptionStoreContract } from "../../domain/subscriptions/store.contract.ts";
 import { topicStoreContract } from "../../domain/topics/store.contract.ts";
 import { backupDataDirectory, type EmbeddedEngine, openEmbeddedEngine } from "./index.ts";
 
@@ -43,6 +45,7 @@ async function open(options: SubjectOptions = {}): Promise<EngineSubject> {
         memoryItemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes,
       }),
       ...(options.queuesEnvironmentMaxBytes && { queuesEnvironmentMaxBytes: options.queuesEnvironmentMaxBytes }),
+      ...(options.deadLetters && { deadLetters: options.deadLetters }),
     });
     handles = [engine, engine.secondHandle(faultyBus())];
   }
@@ -76,7 +79,9 @@ async function open(options: SubjectOptions = {}): Promise<EngineSubject> {
 recordStoreContract("the embedded engine", open);
 environmentStoreContract("the embedded engine", open);
 queueStoreContract("the embedded engine", open);
+subscriptionStoreContract("the embedded engine", open);
 for (const durability of ["disk", "memory"] as const) {
   topicStoreContract(`the embedded engine (${durability})`, durability, open);
   itemStoreContract(`the embedded engine (${durability})`, durability, open);
+  listStoreContract(`the embedded engine (${durability})`, durability, open);
 }

@@ -1,5 +1,5 @@
 import type { EnvironmentStore } from "../../domain/environments/store.ts";
-import type { MemoryItems } from "./memory-items.ts";
+import type { MemoryKeys } from "./memory-keys.ts";
 import type { MemoryTopics } from "./memory-topics.ts";
 import type { EmbeddedRecords } from "./records.ts";
 import type { Storage } from "./storage.ts";
@@ -9,7 +9,7 @@ import type { ForgetOutcome } from "./storage-environments.ts";
 export function createEnvironmentStore(
   storage: Storage,
   records: EmbeddedRecords,
-  memory: { readonly topics: MemoryTopics; readonly items: MemoryItems },
+  memory: { readonly topics: MemoryTopics; readonly keys: MemoryKeys },
 ): EnvironmentStore {
   return {
     async names() {
@@ -29,7 +29,7 @@ export function createEnvironmentStore(
           if (removed === 0 && outcome !== "done") return;
           const cacheIds = records.forgetEnvironment(name, outcome === "done");
           memory.topics.forgetEnvironment(name, cacheIds);
-          memory.items.forgetEnvironment(name, cacheIds);
+          memory.keys.forgetEnvironment(name, cacheIds);
         },
       });
       return outcome === "more";

@@ -99,6 +99,12 @@ export class FieldReader {
     return this.#fields[this.#next++] as string | null;
   }
 
+  /** The next `count` fields. */
+  some(count: number): readonly Field[] {
+    this.#next += count;
+    return this.#fields.slice(this.#next - count, this.#next);
+  }
+
   /** A view into the message's buffer. */
   blob(): Uint8Array {
     const offset = this.number();

@@ -1,17 +1,22 @@
-// The embedded engine: everything in this process and in one SQLite file. `memory` topics and items live in maps; `disk` ones, all queues
-// and all records go through a storage thread that commits what arrives together, and are read by a second thread. One process per data
+// The embedded engine: everything in this process and in one SQLite file. `memory` topics and items live in maps; `disk` ones, all queues,
+// all cursors and all records go through a storage thread that commits what arrives together, and are read by a second thread. One process per data
 // directory. Nothing outside this folder imports anything but this file.
 import { type Bus, silentBus } from "../../domain/bus.ts";
 import type { Engine } from "../../domain/engine.ts";
 import { limits } from "../../domain/limits.ts";
+import type { DeadLetterBounds } from "../../domain/subscriptions/store.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
 import { createEnvironmentStore } from "./environments.ts";
 import { createDiskItems } from "./items.ts";
-import { MemoryItems } from "./memory-items.ts";
+import { createDiskLists } from "./lists.ts";
+import { createMemoryItems } from "./memory-items.ts";
+import { MemoryKeys } from "./memory-keys.ts";
+import { createMemoryLists } from "./memory-lists.ts";
 import { MemoryTopics } from "./memory-topics.ts";
 import { createDiskQueues } from "./queues.ts";
 import { createRecords } from "./records.ts";
 import { Storage } from "./storage.ts";
+import { createDiskSubscriptions } from "./subscriptions.ts";
 import { createDiskTopics } from "./topics.ts";
 
 export { backupDataDirectory } from "./backup.ts";
@@ -33,6 +38,8 @@ export interface EmbeddedEngineOptions {
   readonly memoryItemsEnvironmentMaxBytes?: number;
   /** Default `limits.queue.environmentMaxBytes`. */
   readonly queuesEnvironmentMaxBytes?: number;
+  /** Default `limits.deadLetter`. */
+  readonly deadLetters?: DeadLetterBounds;
   /** With a bus the engine says that it is not the only node. */
   readonly bus?: Bus;
   /** `OFF` only in the test that shows what a power cut does to it. Default `FULL`. */
@@ -79,19 +86,22 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
     history: options.history ?? limits.history,
     itemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes ?? limits.itemsEnvironmentMaxBytes,
     queuesEnvironmentMaxBytes,
+    deadLetters: options.deadLetters ?? limits.deadLetter,
     synchronous: options.synchronous ?? "FULL",
     log: options.log ?? (() => {}),
   });
   const records = createRecords(storage);
   const diskItems = createDiskItems(storage, records, limits.itemCacheMaxBytes);
-  const memoryItems = new MemoryItems(options.memoryItemsEnvironmentMaxBytes ?? limits.memoryItemsEnvironmentMaxBytes);
+  const memoryKeys = new MemoryKeys(options.memoryItemsEnvironmentMaxBytes ?? limits.memoryItemsEnvironmentMaxBytes);
   const memoryTopics = new MemoryTopics(options.memoryHistory ?? limits.memoryHistory, storage.startId);
   const shared = {
     records,
-    environments: createEnvironmentStore(storage, records, { topics: memoryTopics, items: memoryItems }),
+    environments: createEnvironmentStore(storage, records, { topics: memoryTopics, keys: memoryKeys }),
     topics: { disk: createDiskTopics(storage, records), memory: memoryTopics },
-    items: { disk: diskItems, memory: memoryItems },
+    items: { disk: diskItems, memory: createMemoryItems(memoryKeys) },
+    lists: { disk: createDiskLists(storage, records, diskItems), memory: createMemoryLists(memoryKeys) },
     queues: createDiskQueues(storage, records, queuesEnvironmentMaxBytes),
+    subscriptions: createDiskSubscriptions(storage, records),
     health: () => storage.health.current,
     onHealth: (listener: Parameters<Engine["onHealth"]>[0]) => storage.health.listen(listener),
   };
@@ -112,7 +122,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
       pendingBytes: storage.writes.pendingBytes,
       walBytes: storage.walBytes(),
       cachedItemBytes: diskItems.cachedBytes(),
-      memoryItemEvictions: memoryItems.evictions,
+      memoryItemEvictions: memoryKeys.evictions,
     }),
   };
 }

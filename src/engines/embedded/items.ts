@@ -1,29 +1,38 @@
 import { Buffer } from "node:buffer";
 import type { CacheKey } from "../../domain/cache/cache.ts";
+import { type ItemType, itemTypes, wrongType } from "../../domain/cache/item-type.ts";
 import type { ItemStore, StoredItem } from "../../domain/cache/store.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import { ItemCache } from "./item-cache.ts";
 import type { EmbeddedRecords } from "./records.ts";
 import type { Storage } from "./storage.ts";
-import { readVerdict } from "./write-queue.ts";
+import { readVerdictWithSubject } from "./storage-verdict.ts";
 
 /** The `disk` items of a data directory, and the memory they take. */
 export interface EmbeddedItems extends ItemStore {
   cachedBytes(): number;
+  /** What is known of the key is not true any more. */
+  outdate(cacheId: number, key: Uint8Array): void;
+}
+
+/** What a key holds; the value of a collection is empty. */
+interface Held extends StoredItem {
+  readonly type: ItemType;
 }
 
 /** Reads go through a cache of at most `maxCachedBytes`; a commit puts the new value there before its caller hears of it. */
 export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxCachedBytes: number): EmbeddedItems {
   const cache = new ItemCache(maxCachedBytes);
-  const reading = new Map<string, Promise<StoredItem | undefined>>();
+  const reading = new Map<string, Promise<Held | undefined>>();
 
   // A read that left before a commit may bring the old value: it no longer counts for the cache or for later callers.
   function outdate(path: string): void {
     reading.delete(path);
+    cache.delete(path);
   }
 
-  function readFromDisk(path: string, cacheId: number, key: Uint8Array): Promise<StoredItem | undefined> {
-    const answer = storage.reads.submit<StoredItem | undefined>({
+  function readFromDisk(path: string, cacheId: number, key: Uint8Array): Promise<Held | undefined> {
+    const answer = storage.reads.submit<Held | undefined>({
       name: "item",
       encode: (op) => {
         op.put(cacheId);
@@ -31,12 +40,17 @@ export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxC
       },
       decode: (fields) => {
         const expiresAtMs = fields.numberOrNull();
-        const item = expiresAtMs === null ? undefined : { value: fields.blob(), expiresAtMs };
+        if (expiresAtMs === null) {
+          if (reading.get(path) === answer) reading.delete(path);
+          return undefined;
+        }
+        const type = itemTypes[fields.number()] as ItemType;
+        const held = { type, value: fields.blob(), expiresAtMs };
         if (reading.get(path) === answer) {
           reading.delete(path);
-          if (item !== undefined) cache.set(path, item);
+          if (type === "scalar") cache.set(path, held);
         }
-        return item;
+        return held;
       },
     });
     reading.set(path, answer);
@@ -46,11 +60,16 @@ export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxC
 
   return {
     cachedBytes: () => cache.bytes,
+    outdate: (cacheId, key) => outdate(pathOf(cacheId, key)),
     async get({ cacheId }, key, nowMs) {
       if (!records.isLive(cacheId, "items")) return undefined;
       const path = pathOf(cacheId, key);
-      const item = cache.get(path) ?? (await (reading.get(path) ?? readFromDisk(path, cacheId, key)));
-      return item !== undefined && item.expiresAtMs > nowMs ? item : undefined;
+      const cached = cache.get(path);
+      if (cached !== undefined) return cached.expiresAtMs > nowMs ? cached : undefined;
+      const held = await (reading.get(path) ?? readFromDisk(path, cacheId, key));
+      if (held === undefined || held.expiresAtMs <= nowMs) return undefined;
+      if (held.type !== "scalar") throw wrongType(held.type, "scalar");
+      return held;
     },
     set(key, itemKey, item) {
       return storage.writes
@@ -65,7 +84,7 @@ export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxC
             op.putBlob(item.value);
             op.put(item.expiresAtMs);
           },
-          decode: readVerdict,
+          decode: readVerdictWithSubject,
           apply: () => {
             const path = pathOf(key.cacheId, itemKey);
             outdate(path);
@@ -73,7 +92,7 @@ export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxC
           },
         })
         .catch((error) => {
-          throw describe(error, key);
+          throw nameCache(error, key);
         });
     },
     delete({ cacheId }, key) {
@@ -87,9 +106,7 @@ export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxC
         },
         decode: () => undefined,
         apply: () => {
-          const path = pathOf(cacheId, key);
-          outdate(path);
-          cache.delete(path);
+          outdate(pathOf(cacheId, key));
         },
       });
     },
@@ -120,8 +137,8 @@ function pathOf(cacheId: number, key: Uint8Array): string {
   return `${cacheId} ${Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1")}`;
 }
 
-// The storage thread knows numbers only.
-function describe(error: TodokuError, key: CacheKey): TodokuError {
+/** The storage thread knows numbers only. */
+export function nameCache(error: TodokuError, key: CacheKey): TodokuError {
   if (error.code !== "not_found") return error;
   return new TodokuError("not_found", `cache ${key.cache} does not exist`, { subject: "cache" });
 }

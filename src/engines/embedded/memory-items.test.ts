@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { MemoryItems } from "./memory-items.ts";
+import { createMemoryItems } from "./memory-items.ts";
+import { MemoryKeys } from "./memory-keys.ts";
 
 const cache = { environment: "dev", cache: "c", cacheId: 1 };
 const key = (text: string) => new TextEncoder().encode(text);
@@ -7,18 +8,20 @@ const item = (bytes: number, expiresAtMs = 5000) => ({ value: new Uint8Array(byt
 
 describe("memory items", () => {
   it("counts what it evicts; replaced, deleted, expired and forgotten items are no evictions", async () => {
-    const items = new MemoryItems(10_000);
+    const keys = new MemoryKeys(10_000);
+    const items = createMemoryItems(keys);
     for (let n = 0; n < 12; n++) await items.set(cache, key(`k${n}`), item(700));
-    expect(items.evictions).toBe(2);
+    expect(keys.evictions).toBe(2);
     await items.set(cache, key("k11"), item(700));
     await items.delete(cache, key("k10"));
     await items.sweep(6000);
     await items.forget(cache);
-    expect(items.evictions).toBe(2);
+    expect(keys.evictions).toBe(2);
   });
 
   it("frees a large forgotten cache in steps, and its room can be used again", async () => {
-    const items = new MemoryItems(100_000_000);
+    const keys = new MemoryKeys(100_000_000);
+    const items = createMemoryItems(keys);
     for (let n = 0; n < 25_000; n++) await items.set(cache, key(`k${n}`), item(1));
     await items.forget(cache);
     let steps = 1;
@@ -26,6 +29,6 @@ describe("memory items", () => {
     expect(steps).toBe(3);
     const next = { ...cache, cacheId: 2 };
     for (let n = 0; n < 25_000; n++) await items.set(next, key(`k${n}`), item(3000, 1));
-    expect(items.evictions).toBe(0);
+    expect(keys.evictions).toBe(0);
   });
 });

@@ -4,9 +4,11 @@ import type { StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter } from "./fields.ts";
 import type { ReadAnswer, ReadRequest } from "./reader-thread.ts";
 
+type SubscriptionRead = "subscription" | "deliveries" | "failures" | "deadLetters" | "deadTopics";
+
 /** One question to the reader thread. */
 export interface ReadOperation<T> {
-  readonly name: "head" | "topic" | "item" | "peek" | "counts";
+  readonly name: "head" | "topic" | "item" | "listLength" | "listFetch" | "peek" | "counts" | SubscriptionRead;
   encode(op: FieldWriter): void;
   decode(answer: FieldReader): T;
 }
@@ -19,7 +21,7 @@ interface Asked {
 
 /** Questions in one message. With 16 a burst of 20,000 heads cost half as much CPU again. */
 const maxPerMessage = 64;
-/** Questions under way: what is answered and not yet taken lies in memory (a chunk of 256 KiB, a look into a queue of 4 MiB, an item of 5 MB). */
+/** Questions under way: what is answered and not yet taken lies in memory (a chunk of 256 KiB, a look into a queue of 4 MiB, an item of 5 MB, a list of 10 MB). */
 const maxAsked = 2 * maxPerMessage;
 
 /** Asks the reader thread; the questions of one tick travel together. */

@@ -3,7 +3,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openForReading } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
+import { createListReader } from "./reader-lists.ts";
 import { createQueueReader } from "./reader-queues.ts";
+import { createSubscriptionReader } from "./reader-subscriptions.ts";
 
 /** Some requests of one tick. */
 export interface ReadRequest {
@@ -29,8 +31,10 @@ const head = db.prepare("SELECT id, page, sequence FROM topics WHERE cache_id = 
 const itemsAfter = db.prepare(
   "SELECT page, sequence, published_at_ms, is_text, token_id, attributes, value FROM topic_items WHERE topic_id = ? AND (page, sequence) > (?, ?) ORDER BY page, sequence LIMIT ? + 0",
 );
+const lists = createListReader(db);
 const queues = createQueueReader(db);
-const item = db.prepare("SELECT value, expires_at_ms FROM items WHERE cache_id = ? AND key = ?");
+const subscriptions = createSubscriptionReader(db);
+const item = db.prepare("SELECT value, expires_at_ms, type FROM items WHERE cache_id = ? AND key = ?");
 
 function readHead(op: FieldReader, answer: FieldWriter): number | undefined {
   const row = head.get(op.number(), op.text());
@@ -62,7 +66,9 @@ function readItems(op: FieldReader, answer: FieldWriter): void {
 function readItem(op: FieldReader, answer: FieldWriter): void {
   const row = item.get(op.number(), op.blob());
   answer.put(row === undefined ? null : Number(row.expires_at_ms));
-  if (row !== undefined) answer.putBlob(row.value as Uint8Array);
+  if (row === undefined) return;
+  answer.put(row.type as number);
+  answer.putBlob(row.value as Uint8Array);
 }
 
 function send(answer: ReadAnswer): void {
@@ -74,8 +80,15 @@ function answerOne(op: FieldReader, answer: FieldWriter): void {
   if (name === "head") readHead(op, answer);
   else if (name === "topic") readItems(op, answer);
   else if (name === "item") readItem(op, answer);
+  else if (name === "listLength") lists.length(op, answer);
+  else if (name === "listFetch") lists.fetch(op, answer);
   else if (name === "peek") queues.peek(op, answer);
-  else queues.counts(op, answer);
+  else if (name === "counts") queues.counts(op, answer);
+  else if (name === "subscription") subscriptions.state(op, answer);
+  else if (name === "deliveries") subscriptions.deliveries(op, answer);
+  else if (name === "failures") subscriptions.failures(op, answer);
+  else if (name === "deadTopics") subscriptions.deadTopics(op, answer);
+  else subscriptions.deadLetters(op, answer);
 }
 
 // One snapshot for each answer: a head never falls behind the items read beside it, and the WAL can begin anew between two.

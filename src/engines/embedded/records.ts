@@ -4,7 +4,7 @@ import { partsOf, type StoredPart } from "./storage-ledger.ts";
 import type { RecordRow } from "./storage-thread.ts";
 import { readVerdict, type WriteOperation } from "./write-queue.ts";
 
-/** The record store of a data directory, and what it knows about caches and queues. */
+/** The record store of a data directory, and what it knows about caches, queues and subscriptions. */
 export interface EmbeddedRecords extends RecordStore {
   /** False once the record with this id is gone or renewed, or this part of it was forgotten. */
   isLive(id: number, part: StoredPart): boolean;
@@ -19,7 +19,7 @@ export interface EmbeddedRecords extends RecordStore {
 /** Records are few, so all of them lie in memory as last committed; changes go through the storage thread. */
 export function createRecords(storage: Storage): EmbeddedRecords {
   const byPath = new Map<string, StoredRecord>();
-  // The parts of each existing cache and queue that were not forgotten.
+  // The parts of each existing cache, queue and subscription that were not forgotten.
   const liveParts = new Map<number, Set<StoredPart>>();
 
   function keep(path: string, record: StoredRecord | undefined): void {
@@ -28,7 +28,7 @@ export function createRecords(storage: Storage): EmbeddedRecords {
     else byPath.set(path, record);
     if (old?.id === record?.id) return;
     if (old !== undefined) liveParts.delete(old.id);
-    if (record?.kind === "cache" || record?.kind === "queue") liveParts.set(record.id, new Set(partsOf[record.kind]));
+    if (record !== undefined && isPartKind(record.kind)) liveParts.set(record.id, new Set(partsOf[record.kind]));
   }
 
   function forgotten(id: number, part: StoredPart): void {
@@ -132,6 +132,10 @@ export function createRecords(storage: Storage): EmbeddedRecords {
         .sort((a, b) => compareText(a.environment, b.environment) || compareText(a.name, b.name));
     },
   };
+}
+
+function isPartKind(kind: string): kind is keyof typeof partsOf {
+  return Object.hasOwn(partsOf, kind);
 }
 
 function keyOf({ kind, environment, name }: RecordKey): RecordKey {

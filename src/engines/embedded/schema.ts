@@ -8,6 +8,9 @@ import { TodokuError } from "../../domain/errors.ts";
  * by the environment's budget reads from one end. 2^44 items of 2^19 environments: at 100,000/s five years for one environment.
  * `queue_messages.row` is `(queue << 44) | sequence` in the same way; `queue` is a short number, for ids of records have up to 42 bits.
  * Large bodies lie apart, so that a receive, which changes its row, does not write them again.
+ * `items` has one row per key whatever its type. The elements of a collection lie under its number in a table of their own; those of a list that
+ * count are from `front` to `back`, the positions of the first and the last. What `freed_collections` names is dropped in steps.
+ * `row` of a subscription's deliveries and failures is `(id << 20) | (number modulo what is kept)`: a new entry takes the place of the oldest.
  */
 export const migrations: readonly string[] = [
   `
@@ -52,6 +55,48 @@ export const migrations: readonly string[] = [
   CREATE TABLE queue_message_ids (
     queue INTEGER NOT NULL, message_id TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (queue, message_id)) WITHOUT ROWID;
   CREATE INDEX queue_message_ids_age ON queue_message_ids (at_ms);
+  `,
+  `
+  ALTER TABLE items ADD COLUMN type INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE items ADD COLUMN collection INTEGER;
+  ALTER TABLE items ADD COLUMN elements INTEGER;
+  ALTER TABLE items ADD COLUMN front INTEGER;
+  ALTER TABLE items ADD COLUMN back INTEGER;
+  CREATE UNIQUE INDEX items_collection ON items (collection) WHERE collection IS NOT NULL;
+  CREATE TABLE list_elements (
+    collection INTEGER NOT NULL, position INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (collection, position)) WITHOUT ROWID;
+  CREATE TABLE freed_collections (collection INTEGER PRIMARY KEY, type INTEGER NOT NULL);
+  `,
+  `
+  ALTER TABLE environments ADD COLUMN dead_letter_bytes INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE subscriptions (
+    id INTEGER PRIMARY KEY, environment INTEGER NOT NULL, cache_id INTEGER NOT NULL, cache TEXT NOT NULL, topic TEXT NOT NULL,
+    page INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0,
+    replayed INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,
+    last_delivery INTEGER NOT NULL DEFAULT 0, last_failure INTEGER NOT NULL DEFAULT 0,
+    dead_letters INTEGER NOT NULL DEFAULT 0, dead_letter_bytes INTEGER NOT NULL DEFAULT 0,
+    replaying INTEGER NOT NULL DEFAULT 0, alarm_history INTEGER NOT NULL DEFAULT 0, alarm_dropped INTEGER NOT NULL DEFAULT 0,
+    pending TEXT NOT NULL);
+  CREATE INDEX subscriptions_topic ON subscriptions (cache_id, topic);
+  CREATE INDEX subscriptions_alarm ON subscriptions (id) WHERE alarm_history + alarm_dropped > 0;
+  CREATE TABLE subscription_deliveries (
+    row INTEGER PRIMARY KEY, number INTEGER NOT NULL, topic TEXT NOT NULL, page INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    outcome TEXT NOT NULL, at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, status INTEGER, latency_ms INTEGER NOT NULL,
+    is_replay INTEGER NOT NULL);
+  CREATE TABLE subscription_failures (
+    row INTEGER PRIMARY KEY, number INTEGER NOT NULL, topic TEXT NOT NULL, page INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, attempt INTEGER NOT NULL, status INTEGER, latency_ms INTEGER NOT NULL, error TEXT NOT NULL,
+    answer TEXT);
+  CREATE TABLE dead_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, subscription INTEGER NOT NULL, environment INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    is_replaying INTEGER NOT NULL, reason TEXT NOT NULL, died_at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    error TEXT NOT NULL, status INTEGER, topic TEXT NOT NULL, page INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    published_at_ms INTEGER NOT NULL, is_text INTEGER NOT NULL, token_id TEXT NOT NULL, attributes TEXT, value BLOB NOT NULL);
+  CREATE INDEX dead_letters_subscription ON dead_letters (subscription, id);
+  CREATE INDEX dead_letters_replaying ON dead_letters (subscription, id) WHERE is_replaying = 1;
+  CREATE INDEX dead_letters_topic ON dead_letters (subscription, topic);
+  CREATE INDEX dead_letters_age ON dead_letters (environment, died_at_ms);
   `,
 ];
 

@@ -38,7 +38,7 @@ export function createEnvironmentForgetter(
   function freeRows(): boolean {
     const endMs = performance.now() + stepMs;
     for (;;) {
-      const hasMore = [free.topics(), free.items(), free.messages()].includes(true);
+      const hasMore = [free.topics(), free.items(), free.messages(), free.cursors()].includes(true);
       if (!hasMore || performance.now() >= endMs) return hasMore;
     }
   }

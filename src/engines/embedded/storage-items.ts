@@ -1,14 +1,14 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { FieldReader, FieldWriter } from "./fields.ts";
+import type { Collections } from "./storage-collections.ts";
+import { type ItemRows, keyBytes, toItemRow } from "./storage-item-rows.ts";
 import type { StorageLedger } from "./storage-ledger.ts";
-
-/** What SQLite keeps for an item beside key and value, the key's copy in the index not counted: rows, index entries. */
-const itemOverheadBytes = 96;
+import { answering } from "./storage-verdict.ts";
 
 /** Rows freed in one step: about 5 ms, so that a commit behind it stays short. */
 const sweepRows = 512;
 
-/** Applies operations on `disk` items in the storage thread. */
+/** Applies operations on `disk` items in the storage thread: those on scalars, and those on keys whatever they hold. */
 export interface ItemWriter {
   set(op: FieldReader, answer: FieldWriter): void;
   delete(op: FieldReader): void;
@@ -20,29 +20,27 @@ export interface ItemWriter {
   reset(): void;
 }
 
-/** `environmentMaxBytes`: past it `set` answers `limit_exceeded`; what is on disk is never evicted. */
-export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, environmentMaxBytes: number): ItemWriter {
-  const select = db.prepare("SELECT row, environment, bytes FROM items WHERE cache_id = ? AND key = ?");
+export function createItemWriter(
+  db: DatabaseSync,
+  ledger: StorageLedger,
+  rows: ItemRows,
+  collections: Collections,
+): ItemWriter {
   const insert = db.prepare(
     "INSERT INTO items (cache_id, environment, bytes, expires_at_ms, key, value) VALUES (?, ?, ?, ?, ?, ?)",
   );
   const update = db.prepare("UPDATE items SET bytes = ?, expires_at_ms = ?, value = ? WHERE row = ?");
-  const drop = db.prepare("DELETE FROM items WHERE row = ?");
-  const expired = db.prepare(
-    "SELECT row, environment, bytes FROM items WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ? + 0",
+  const replaceCollection = db.prepare(
+    "UPDATE items SET bytes = ?, expires_at_ms = ?, value = ?, type = 0, collection = NULL, elements = NULL, front = NULL, back = NULL WHERE row = ?",
   );
-  const ofCache = db.prepare("SELECT row, environment, bytes FROM items WHERE cache_id = ? LIMIT ? + 0");
+  const expired = db.prepare(
+    "SELECT row, environment, bytes, type, collection FROM items WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ? + 0",
+  );
+  const ofCache = db.prepare(
+    "SELECT row, environment, bytes, type, collection FROM items WHERE cache_id = ? LIMIT ? + 0",
+  );
   const nextCache = db.prepare("SELECT cache_id FROM items WHERE cache_id > ? ORDER BY cache_id LIMIT 1");
   let orphanCursor: number | undefined = -1;
-
-  function free(rows: readonly Record<string, unknown>[]): void {
-    for (const row of rows) {
-      const usage = ledger.environmentById(Number(row.environment));
-      usage.itemBytes -= Number(row.bytes);
-      ledger.touch(usage);
-      drop.run(row.row as number);
-    }
-  }
 
   // Once after a start or a rollback: rows of caches whose record went but which the crash kept from being forgotten, or whose
   // last rows were freed by what never happened.
@@ -57,45 +55,36 @@ export function createItemWriter(db: DatabaseSync, ledger: StorageLedger, enviro
   function freeForgotten(): boolean {
     findOrphans();
     const [cacheId] = ledger.toSweep.items;
-    if (cacheId === undefined) return orphanCursor !== undefined;
-    const rows = ofCache.all(cacheId, sweepRows);
-    free(rows);
-    if (rows.length < sweepRows) ledger.swept(cacheId, "items");
+    if (cacheId === undefined) return collections.step() || orphanCursor !== undefined;
+    const old = ofCache.all(cacheId, sweepRows);
+    for (const row of old) rows.drop(toItemRow(row));
+    if (old.length < sweepRows) ledger.swept(cacheId, "items");
     return true;
   }
 
   return {
-    set(op, answer) {
+    set: answering((op, answer) => {
       const [environment, cacheId] = [op.text(), op.number()];
       const [key, value, expiresAtMs] = [op.blob(), op.blob(), op.number()];
-      if (!ledger.isLive(cacheId, "items")) {
-        answer.put("not_found");
-        return answer.put(`cache ${cacheId} does not exist`);
-      }
-      const old = select.get(cacheId, key);
+      rows.checkLive(cacheId);
+      const old = rows.find(cacheId, key);
       const usage = ledger.environment(environment);
-      const bytes = key.byteLength * 2 + value.byteLength + itemOverheadBytes;
-      const total = usage.itemBytes + bytes - Number(old?.bytes ?? 0);
-      if (total > environmentMaxBytes && bytes > Number(old?.bytes ?? 0)) {
-        answer.put("limit_exceeded");
-        return answer.put(
-          `items of environment ${environment} may hold ${environmentMaxBytes} bytes, this would make ${total}`,
-        );
-      }
+      const bytes = keyBytes(key) + value.byteLength;
+      rows.checkRoom(usage, old?.bytes ?? 0, bytes);
       if (old === undefined) insert.run(cacheId, usage.id, bytes, expiresAtMs, key, value);
-      else update.run(bytes, expiresAtMs, value, old.row as number);
-      usage.itemBytes = total;
-      ledger.touch(usage);
+      else (old.collection === null ? update : replaceCollection).run(bytes, expiresAtMs, value, old.row);
+      if (old !== undefined && old.collection !== null) collections.free(old.collection, old.type);
+      rows.account(usage, bytes - (old?.bytes ?? 0));
       answer.put("ok");
-    },
+    }),
     delete(op) {
       const [cacheId, key] = [op.number(), op.blob()];
-      const old = select.get(cacheId, key);
-      if (old !== undefined) free([old]);
+      const old = rows.find(cacheId, key);
+      if (old !== undefined) rows.drop(old);
     },
     sweep(nowMs) {
       const old = expired.all(nowMs, sweepRows);
-      free(old);
+      for (const row of old) rows.drop(toItemRow(row));
       return old.length === sweepRows || freeForgotten();
     },
     freeForgotten,

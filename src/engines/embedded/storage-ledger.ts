@@ -9,16 +9,21 @@ export interface EnvironmentUsage {
   topicBytes: number;
   itemBytes: number;
   queueBytes: number;
+  deadLetterBytes: number;
   nextRow: number;
 }
 
 /** What lies under the ids of records, by the record's kind. Each part is forgotten by itself. */
-export const partsOf = { cache: ["topics", "items"], queue: ["messages"] } as const;
+export const partsOf = { cache: ["topics", "items"], queue: ["messages"], subscription: ["cursors"] } as const;
 
 /** One of {@link partsOf}. */
 export type StoredPart = (typeof partsOf)[keyof typeof partsOf][number];
 
-const allParts: readonly StoredPart[] = [...partsOf.cache, ...partsOf.queue];
+const allParts: readonly StoredPart[] = [...partsOf.cache, ...partsOf.queue, ...partsOf.subscription];
+
+function setPerPart(): Record<StoredPart, Set<number>> {
+  return { topics: new Set(), items: new Set(), messages: new Set(), cursors: new Set() };
+}
 
 /** Environments a file can hold at a time: the upper 19 bits of `topic_items.row`. */
 const maxEnvironments = 2 ** 19;
@@ -27,20 +32,20 @@ const maxEnvironments = 2 ** 19;
 const maxClosed = 10_000;
 
 /**
- * What the storage thread knows by heart about the file: the next record id, which caches and queues live, what each environment uses.
+ * What the storage thread knows by heart about the file: the next record id, which caches, queues and subscriptions live, what each environment uses.
  * All of it can be read back: {@link StorageLedger.reload} after a rollback.
  */
 export class StorageLedger {
   readonly db: DatabaseSync;
   /** Ids that were forgotten or have no record, whose rows are still to be freed. */
-  readonly toSweep: Record<StoredPart, Set<number>> = { topics: new Set(), items: new Set(), messages: new Set() };
+  readonly toSweep: Record<StoredPart, Set<number>> = setPerPart();
   /** No topic that exists now continues on a page below this: the file is a restored backup. */
   readonly pageFloor: number;
   /** The id that this start took for itself. */
   readonly startId: number;
   nextId = 0;
   readonly #live = new Set<number>();
-  readonly #forgotten: Record<StoredPart, Set<number>> = { topics: new Set(), items: new Set(), messages: new Set() };
+  readonly #forgotten: Record<StoredPart, Set<number>> = setPerPart();
   readonly #environments = new Map<string, EnvironmentUsage>();
   readonly #environmentsById = new Map<number, EnvironmentUsage>();
   readonly #dirty = new Set<EnvironmentUsage>();
@@ -50,7 +55,9 @@ export class StorageLedger {
 
   constructor(db: DatabaseSync) {
     this.db = db;
-    this.#update = db.prepare("UPDATE environments SET topic_bytes = ?, item_bytes = ?, queue_bytes = ? WHERE id = ?");
+    this.#update = db.prepare(
+      "UPDATE environments SET topic_bytes = ?, item_bytes = ?, queue_bytes = ?, dead_letter_bytes = ? WHERE id = ?",
+    );
     this.pageFloor = readMeta(db, "page_floor") ?? 0;
     this.startId = readMeta(db, "start_id") ?? 0;
     this.reload();
@@ -63,7 +70,9 @@ export class StorageLedger {
     this.#environmentsById.clear();
     this.#dirty.clear();
     this.#live.clear();
-    for (const row of this.db.prepare("SELECT id FROM records WHERE kind IN ('cache', 'queue')").iterate()) {
+    for (const row of this.db
+      .prepare("SELECT id FROM records WHERE kind IN ('cache', 'queue', 'subscription')")
+      .iterate()) {
       this.#live.add(Number(row.id));
     }
     for (const part of allParts) {
@@ -72,7 +81,7 @@ export class StorageLedger {
         this.#forgotten[part].add(Number(row.id));
         this.toSweep[part].add(Number(row.id));
       }
-      // A rolled-back removal: the cache or queue lives on.
+      // A rolled-back removal: the cache, queue or subscription lives on.
       for (const id of this.toSweep[part]) if (this.isLive(id, part)) this.toSweep[part].delete(id);
     }
   }
@@ -162,7 +171,8 @@ export class StorageLedger {
 
   /** Writes what changed; called inside the batch's transaction. */
   flush(): void {
-    for (const one of this.#dirty) this.#update.run(one.topicBytes, one.itemBytes, one.queueBytes, one.id);
+    for (const one of this.#dirty)
+      this.#update.run(one.topicBytes, one.itemBytes, one.queueBytes, one.deadLetterBytes, one.id);
     this.#dirty.clear();
     if (this.nextId === this.#storedNextId) return;
     writeMeta(this.db, "next_id", this.nextId);
@@ -172,7 +182,7 @@ export class StorageLedger {
   #createEnvironment(name: string): EnvironmentUsage {
     const id = this.#freeEnvironmentId();
     this.db.prepare("INSERT INTO environments (id, name, topic_bytes, item_bytes) VALUES (?, ?, 0, 0)").run(id, name);
-    return this.#loadEnvironment({ id, name, topic_bytes: 0, item_bytes: 0, queue_bytes: 0 });
+    return this.#loadEnvironment({ id, name, topic_bytes: 0, item_bytes: 0, queue_bytes: 0, dead_letter_bytes: 0 });
   }
 
   // The numbers of environments that are gone are used again once the last one was given.
@@ -199,6 +209,7 @@ export class StorageLedger {
       topicBytes: Number(row.topic_bytes),
       itemBytes: Number(row.item_bytes),
       queueBytes: Number(row.queue_bytes),
+      deadLetterBytes: Number(row.dead_letter_bytes),
       nextRow: last?.n == null ? 0 : Number(last.n) + 1,
     };
     this.#environments.set(environment.name, environment);

@@ -1,16 +1,21 @@
 // The storage thread: the only writer. One message is one batch is one transaction.
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
+import type { DeadLetterBounds } from "../../domain/subscriptions/store.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
 import { type DatabaseOptions, openForWriting } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
+import { createCollections } from "./storage-collections.ts";
 import { createEnvironmentForgetter } from "./storage-environments.ts";
+import { createItemRows } from "./storage-item-rows.ts";
 import { createItemWriter, type ItemWriter } from "./storage-items.ts";
 import { StorageLedger, type StoredPart } from "./storage-ledger.ts";
+import { listOperations } from "./storage-lists.ts";
 import { createQueueWriter, type QueueWriter } from "./storage-queues.ts";
 import { createRecordWriter } from "./storage-records.ts";
 import { SteadyMark } from "./storage-steady.ts";
+import { createSubscriptionWriter, type SubscriptionWriter } from "./storage-subscriptions.ts";
 import { createTopicWriter } from "./storage-topics.ts";
 import { StorageTransactions } from "./storage-transactions.ts";
 
@@ -19,6 +24,7 @@ export interface StorageThreadData extends DatabaseOptions {
   readonly history: HistoryBounds;
   readonly itemsEnvironmentMaxBytes: number;
   readonly queuesEnvironmentMaxBytes: number;
+  readonly deadLetters: DeadLetterBounds;
 }
 
 /** What the main thread sends; `nowMs` is of the steady clock. `probe`: is there room again, once what is too old is gone? */
@@ -78,8 +84,11 @@ function openStorage(): (request: StorageRequest) => void {
   const ledger = new StorageLedger(db);
   const mark = new SteadyMark(db);
   let nowMs = data.nowMs;
-  const topics = createTopicWriter(db, ledger, data.history);
-  const items = createItemWriter(db, ledger, data.itemsEnvironmentMaxBytes);
+  const subscriptions = createSubscriptionWriter(db, ledger, data.deadLetters, () => nowMs);
+  const topics = createTopicWriter(db, ledger, data.history, subscriptions.burial);
+  const collections = createCollections(db);
+  const rows = createItemRows(db, ledger, collections, data.itemsEnvironmentMaxBytes);
+  const items = createItemWriter(db, ledger, rows, collections);
   const queues = createQueueWriter(db, ledger, data.queuesEnvironmentMaxBytes);
   const operations: Operations = {
     ...recordOperations(db, ledger),
@@ -87,9 +96,12 @@ function openStorage(): (request: StorageRequest) => void {
       topics: topics.freeForgotten,
       items: items.freeForgotten,
       messages: queues.freeForgotten,
+      cursors: subscriptions.freeForgotten,
     }),
     ...itemOperations(items, ledger),
+    ...listOperations(db, ledger, rows, collections),
     ...queueOperations(queues, ledger),
+    ...subscriptionOperations(subscriptions),
     "topics.append": topics.append,
     "topics.forget": (op) => ledger.forget(op.number(), "topics"),
     "topics.trim": (op, answer) => answer.put(Number(topics.trim(op.number()))),
@@ -106,6 +118,7 @@ function openStorage(): (request: StorageRequest) => void {
       topics.reset();
       items.reset();
       queues.reset();
+      subscriptions.reset();
       ledger.reload();
       mark.reset();
     },
@@ -114,6 +127,7 @@ function openStorage(): (request: StorageRequest) => void {
     topics.trim(nowMs);
     items.sweep(nowMs);
     queues.sweep(nowMs);
+    subscriptions.sweep(nowMs);
   };
   send({
     kind: "opened",
@@ -163,6 +177,16 @@ function queueOperations(queues: QueueWriter, ledger: StorageLedger): Operations
     "queues.forget": (op) => ledger.forget(op.number(), "messages"),
     "queues.trim": queues.trim,
     "queues.sweep": (op, answer) => answer.put(Number(queues.sweep(op.number()))),
+  };
+}
+
+function subscriptionOperations(subscriptions: SubscriptionWriter): Operations {
+  return {
+    "subscriptions.open": subscriptions.open,
+    "subscriptions.save": subscriptions.save,
+    "subscriptions.replay": subscriptions.replay,
+    "subscriptions.drop": subscriptions.drop,
+    "subscriptions.trim": subscriptions.trim,
   };
 }
 

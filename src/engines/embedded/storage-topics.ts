@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { limits } from "../../domain/limits.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
+import type { Burial } from "./storage-burial.ts";
 import { type TopicHead, TopicHeads } from "./storage-heads.ts";
 import type { StorageLedger } from "./storage-ledger.ts";
 import { createTopicTrimmer } from "./storage-trim.ts";
@@ -19,10 +20,15 @@ export interface TopicWriter {
   reset(): void;
 }
 
-/** `ledger` says which caches live; `history` bounds each topic. */
-export function createTopicWriter(db: DatabaseSync, ledger: StorageLedger, history: HistoryBounds): TopicWriter {
+/** `ledger` says which caches live; `history` bounds each topic, `burial` takes what is dropped too soon. */
+export function createTopicWriter(
+  db: DatabaseSync,
+  ledger: StorageLedger,
+  history: HistoryBounds,
+  burial: Burial,
+): TopicWriter {
   const heads = new TopicHeads(db, ledger);
-  const trimmer = createTopicTrimmer(db, ledger, heads, history);
+  const trimmer = createTopicTrimmer(db, ledger, heads, history, burial);
   const insert = db.prepare(
     "INSERT INTO topic_items (row, topic_id, page, sequence, published_at_ms, bytes, is_text, token_id, attributes, value) VALUES ((? << 44) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
   );

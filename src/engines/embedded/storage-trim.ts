@@ -1,6 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { limits } from "../../domain/limits.ts";
+import type { Position } from "../../domain/topics/position.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
+import type { Burial, Followers } from "./storage-burial.ts";
 import { itemOverheadBytes, type TopicHead, type TopicHeads } from "./storage-heads.ts";
 import type { StorageLedger } from "./storage-ledger.ts";
 
@@ -8,6 +10,8 @@ import type { StorageLedger } from "./storage-ledger.ts";
 const trimRows = 512;
 /** Items past `maxItems` before any are dropped: touching the log's old end costs pages, so do it now and then. */
 const trimChunk = 64;
+/** Dead letters made of one topic in one step, about 6 us each; the topic stays over its bounds until later steps have made the rest. */
+const buryRows = 2048;
 /** Pages given back to the file system in one step (1 MiB). */
 const vacuumPages = 256;
 /** Free pages (8 MiB) that stay in the file. */
@@ -27,19 +31,29 @@ export interface TopicTrimmer {
   reset(): void;
 }
 
+/** What one step drops of one topic. */
+interface TrimmedTopic {
+  readonly head: TopicHead | undefined;
+  readonly followers: Followers | undefined;
+  items: number;
+  bytes: number;
+  last: Position;
+}
+
 /** See `HistoryBounds` for what counts. */
 export function createTopicTrimmer(
   db: DatabaseSync,
   ledger: StorageLedger,
   heads: TopicHeads,
   history: HistoryBounds,
+  burial: Burial,
 ): TopicTrimmer {
   const oldestOfTopic = db.prepare(
     "SELECT page, sequence, bytes FROM topic_items WHERE topic_id = ? ORDER BY page, sequence LIMIT ? + 0",
   );
   const dropOfTopic = db.prepare("DELETE FROM topic_items WHERE topic_id = ? AND (page, sequence) <= (?, ?)");
   const oldestOfEnvironment = db.prepare(
-    "SELECT row & ((1 << 44) - 1) AS n, topic_id, bytes, published_at_ms FROM topic_items WHERE row >= (?1 << 44) AND row < ((?1 + 1) << 44) ORDER BY row LIMIT ?2 + 0",
+    "SELECT row & ((1 << 44) - 1) AS n, topic_id, page, sequence, bytes, published_at_ms FROM topic_items WHERE row >= (?1 << 44) AND row < ((?1 + 1) << 44) ORDER BY row LIMIT ?2 + 0",
   );
   const dropOfEnvironment = db.prepare("DELETE FROM topic_items WHERE row >= (?1 << 44) AND row <= ((?1 << 44) | ?2)");
   const dropIds = db.prepare(
@@ -53,32 +67,55 @@ export function createTopicTrimmer(
   const nextCache = db.prepare("SELECT cache_id FROM topics WHERE cache_id > ? ORDER BY cache_id LIMIT 1");
   let pass: number[] = [];
   let orphanCursor: number | undefined = -1;
+  // Topics that kept more than they may, for the dead letters that have to be made of it.
+  const behind = new Set<number>();
 
-  function dropOldest(head: TopicHead, isEnough: (items: number, bytes: number) => boolean, maxRows: number): number {
-    let [items, bytes] = [0, 0];
-    let last: Record<string, unknown> | undefined;
+  function dropOldest(
+    head: TopicHead,
+    isEnough: (items: number, bytes: number) => boolean,
+    maxRows: number,
+    followers?: Followers,
+  ): number {
+    let [items, bytes, needed] = [0, 0, 0];
+    let last: Position | undefined;
     for (const row of oldestOfTopic.iterate(head.id, maxRows)) {
-      if (isEnough(items, bytes)) break;
+      if (isEnough(items, bytes) || needed >= buryRows) break;
       items++;
       bytes += Number(row.bytes);
-      last = row;
+      last = positionOf(row);
+      needed += followers?.countNeeding(last) ?? 0;
     }
     if (last === undefined) return 0;
-    dropOfTopic.run(head.id, last.page as number, last.sequence as number);
+    if (needed > 0) followers?.bury(last);
+    dropOfTopic.run(head.id, last.page, last.sequence);
     heads.account(head, -items, -bytes);
     return items;
   }
 
-  function trimTopic(head: TopicHead): void {
-    const excess = head.items - history.maxItems;
+  function isOver(head: TopicHead): boolean {
     const slackItems = Math.min(trimChunk, history.maxItems / 16);
-    const isOverBytes = head.bytes > history.maxBytes + history.maxBytes / 16;
-    if (excess <= slackItems && !isOverBytes) return;
+    return head.items - history.maxItems > slackItems || head.bytes > history.maxBytes + history.maxBytes / 16;
+  }
+
+  function trimTopic(head: TopicHead): void {
+    if (!isOver(head)) return;
     dropOldest(
       head,
       (items, bytes) => head.items - items <= history.maxItems && head.bytes - bytes <= history.maxBytes,
       2 * limits.batchMaxItems,
+      burial.followersOf(head),
     );
+    if (isOver(head)) behind.add(head.id);
+  }
+
+  /** A step for one of those that are behind; answers whether there is more to do. */
+  function catchUp(): boolean {
+    const [id] = behind;
+    if (id === undefined) return false;
+    behind.delete(id);
+    const head = heads.byId(id);
+    if (head !== undefined) trimTopic(head);
+    return behind.size > 0;
   }
 
   // Stops at the first item that may stay: what a topic keeps has no holes.
@@ -86,26 +123,34 @@ export function createTopicTrimmer(
     const rows = oldestOfEnvironment.all(id, trimRows);
     if (rows.length === 0) return false; // it may have been dropped since this pass began
     const usage = ledger.environmentById(id);
-    const perTopic = new Map<number, { items: number; bytes: number }>();
-    let [over, dropped, lastN] = [usage.topicBytes - history.environmentMaxBytes, 0, -1];
+    const perTopic = new Map<number, TrimmedTopic>();
+    let [over, dropped, lastN, needed] = [usage.topicBytes - history.environmentMaxBytes, 0, -1, 0];
     for (const row of rows) {
       const isOld = Number(row.published_at_ms) <= nowMs - history.maxAgeMs;
-      if (!isOld && over <= 0) break;
-      const sum = perTopic.get(Number(row.topic_id)) ?? { items: 0, bytes: 0 };
-      sum.items++;
-      sum.bytes += Number(row.bytes);
-      perTopic.set(Number(row.topic_id), sum);
+      if ((!isOld && over <= 0) || needed >= trimRows) break;
+      const topic = perTopic.get(Number(row.topic_id)) ?? trimmedTopic(Number(row.topic_id));
+      topic.items++;
+      topic.bytes += Number(row.bytes);
+      topic.last = positionOf(row);
+      perTopic.set(Number(row.topic_id), topic);
+      needed += topic.followers?.countNeeding(topic.last) ?? 0;
       over -= Number(row.bytes) + itemOverheadBytes;
       lastN = Number(row.n);
       dropped++;
     }
     if (dropped === 0) return false;
+    if (needed > 0) for (const { followers, last } of perTopic.values()) followers?.bury(last);
     dropOfEnvironment.run(id, lastN);
-    for (const [topicId, sum] of perTopic) {
-      const head = heads.byId(topicId);
-      if (head !== undefined) heads.account(head, -sum.items, -sum.bytes);
+    for (const { head, items, bytes } of perTopic.values()) {
+      if (head !== undefined) heads.account(head, -items, -bytes);
     }
-    return dropped === trimRows;
+    return dropped === trimRows || needed >= trimRows;
+  }
+
+  function trimmedTopic(id: number): TrimmedTopic {
+    const head = heads.byId(id);
+    const followers = head && burial.followersOf(head);
+    return { head, followers, items: 0, bytes: 0, last: { page: 0, sequence: 0 } };
   }
 
   // Once after a start or a rollback: rows of caches whose record went but which the crash kept from being forgotten, or whose
@@ -160,10 +205,11 @@ export function createTopicTrimmer(
     trimTopic,
     trim(nowMs) {
       findOrphans();
+      const isBehind = catchUp();
       const hasMoreItems = trimEnvironments(nowMs);
       const hasMoreIds = dropIds.run(nowMs - limits.messageIdWindowMs, trimRows).changes === trimRows;
       const hasMoreForgotten = sweepForgotten();
-      return giveBack() || hasMoreItems || hasMoreIds || hasMoreForgotten;
+      return giveBack() || isBehind || hasMoreItems || hasMoreIds || hasMoreForgotten;
     },
     freeForgotten() {
       findOrphans();
@@ -173,4 +219,8 @@ export function createTopicTrimmer(
       orphanCursor = -1;
     },
   };
+}
+
+function positionOf(row: Record<string, unknown>): Position {
+  return { page: Number(row.page), sequence: Number(row.sequence) };
 }

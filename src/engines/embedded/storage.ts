@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { TodokuError } from "../../domain/errors.ts";
+import type { DeadLetterBounds } from "../../domain/subscriptions/store.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
 import { databasePath, lockDataDirectory, prepareDataDirectory } from "./data-directory.ts";
 import type { StorageFailure } from "./failures.ts";
@@ -18,6 +19,7 @@ export interface StorageOptions {
   readonly history: HistoryBounds;
   readonly itemsEnvironmentMaxBytes: number;
   readonly queuesEnvironmentMaxBytes: number;
+  readonly deadLetters: DeadLetterBounds;
   readonly synchronous: "FULL" | "OFF";
   readonly log: (message: string) => void;
 }
@@ -77,7 +79,7 @@ export class Storage {
 
   /** @throws TodokuError `failed_precondition`: in use, or written by a newer program; `unavailable`: the file cannot be opened. */
   static async open(options: StorageOptions): Promise<Storage> {
-    const { dataDir, history, itemsEnvironmentMaxBytes, queuesEnvironmentMaxBytes, synchronous } = options;
+    const { dataDir, history, itemsEnvironmentMaxBytes, queuesEnvironmentMaxBytes, deadLetters, synchronous } = options;
     prepareDataDirectory(dataDir);
     const unlock = lockDataDirectory(dataDir, options.wallMs());
     const path = databasePath(dataDir);
@@ -89,6 +91,7 @@ export class Storage {
         history,
         itemsEnvironmentMaxBytes,
         queuesEnvironmentMaxBytes,
+        deadLetters,
         synchronous,
       };
       const writer = startThread("storage-thread", data);

@@ -12,7 +12,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { auth, cache, control, ping, pubsub, token } from "@gomomento/generated-types";
+import { auth, cache, control, ping, pubsub, token, webhook } from "@gomomento/generated-types";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Auth } from "./gen/auth_pb.ts";
@@ -21,6 +21,7 @@ import { Ping } from "./gen/ping_pb.ts";
 import { Pubsub } from "./gen/pubsub_pb.ts";
 import { Scs } from "./gen/scs_pb.ts";
 import { Token } from "./gen/token_pb.ts";
+import { Webhook } from "./gen/webhook_pb.ts";
 
 /** A message of Momento's: a getter per field, named as in the .proto file. */
 interface Theirs {
@@ -43,6 +44,7 @@ const definitions = [
   { ours: ScsControl, theirs: control.control_client.UnimplementedScsControlService.definition },
   { ours: Token, theirs: token.token.UnimplementedTokenService.definition },
   { ours: Auth, theirs: auth.auth.UnimplementedAuthService.definition },
+  { ours: Webhook, theirs: webhook.webhook.UnimplementedWebhookService.definition },
 ];
 
 const methods = definitions.flatMap(({ ours, theirs }) =>
@@ -57,6 +59,7 @@ const scalars: Partial<Record<ScalarType, fc.Arbitrary<unknown>>> = {
   [ScalarType.STRING]: fc.string({ unit: "binary" }),
   [ScalarType.BYTES]: fc.uint8Array(),
   [ScalarType.BOOL]: fc.boolean(),
+  [ScalarType.SINT32]: fc.integer(),
   [ScalarType.UINT32]: fc.nat({ max: 2 ** 32 - 1 }),
   [ScalarType.UINT64]: fc.maxSafeNat().map(BigInt),
   [ScalarType.INT64]: fc.maxSafeInteger().map(BigInt),

@@ -41,6 +41,7 @@ const limitErr: Record<string, string> = {
   message_size: "request_size_limit_exceeded",
   request_size: "request_size_limit_exceeded",
   item_size: "item_size_limit_exceeded",
+  element_size: "element_size_limit_exceeded",
   operations: "operations_rate_limit_exceeded",
   subscribers: "topic_subscriptions_limit_exceeded",
 };

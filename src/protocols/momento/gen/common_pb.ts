@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file common.proto.
  */
 export const file_common: GenFile = /*@__PURE__*/
-  fileDesc("Cgxjb21tb24ucHJvdG8SBmNvbW1vbiIHCgVFbXB0eSIJCgdQcmVzZW50IiwKElByZXNlbnRBbmROb3RFcXVhbBIWCg52YWx1ZV90b19jaGVjaxgBIAEoDCIICgZBYnNlbnQiHwoFRXF1YWwSFgoOdmFsdWVfdG9fY2hlY2sYASABKAwiJwoNQWJzZW50T3JFcXVhbBIWCg52YWx1ZV90b19jaGVjaxgBIAEoDCIiCghOb3RFcXVhbBIWCg52YWx1ZV90b19jaGVjaxgBIAEoDCIvChZQcmVzZW50QW5kTm90SGFzaEVxdWFsEhUKDWhhc2hfdG9fY2hlY2sYASABKAwiLAoTUHJlc2VudEFuZEhhc2hFcXVhbBIVCg1oYXNoX3RvX2NoZWNrGAEgASgMIioKEUFic2VudE9ySGFzaEVxdWFsEhUKDWhhc2hfdG9fY2hlY2sYASABKAwiLQoUQWJzZW50T3JOb3RIYXNoRXF1YWwSFQoNaGFzaF90b19jaGVjaxgBIAEoDCIPCg1VbmNvbmRpdGlvbmFsYgZwcm90bzM");
+  fileDesc("Cgxjb21tb24ucHJvdG8SBmNvbW1vbiIHCgVFbXB0eSIJCgdQcmVzZW50IiwKElByZXNlbnRBbmROb3RFcXVhbBIWCg52YWx1ZV90b19jaGVjaxgBIAEoDCIICgZBYnNlbnQiHwoFRXF1YWwSFgoOdmFsdWVfdG9fY2hlY2sYASABKAwiJwoNQWJzZW50T3JFcXVhbBIWCg52YWx1ZV90b19jaGVjaxgBIAEoDCIiCghOb3RFcXVhbBIWCg52YWx1ZV90b19jaGVjaxgBIAEoDCIvChZQcmVzZW50QW5kTm90SGFzaEVxdWFsEhUKDWhhc2hfdG9fY2hlY2sYASABKAwiLAoTUHJlc2VudEFuZEhhc2hFcXVhbBIVCg1oYXNoX3RvX2NoZWNrGAEgASgMIioKEUFic2VudE9ySGFzaEVxdWFsEhUKDWhhc2hfdG9fY2hlY2sYASABKAwiLQoUQWJzZW50T3JOb3RIYXNoRXF1YWwSFQoNaGFzaF90b19jaGVjaxgBIAEoDCIPCg1VbmNvbmRpdGlvbmFsIgsKCVVuYm91bmRlZGIGcHJvdG8z");
 
 /**
  * @generated from message common.Empty
@@ -206,4 +206,19 @@ export type Unconditional = Message<"common.Unconditional"> & {
  */
 export const UnconditionalSchema: GenMessage<Unconditional> = /*@__PURE__*/
   messageDesc(file_common, 11);
+
+/**
+ * An end of a slice.
+ *
+ * @generated from message common.Unbounded
+ */
+export type Unbounded = Message<"common.Unbounded"> & {
+};
+
+/**
+ * Describes the message common.Unbounded.
+ * Use `create(UnboundedSchema)` to create a new message.
+ */
+export const UnboundedSchema: GenMessage<Unbounded> = /*@__PURE__*/
+  messageDesc(file_common, 12);
 

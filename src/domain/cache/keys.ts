@@ -1,0 +1,38 @@
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { Cache } from "./cache.ts";
+import type { Caches } from "./caches.ts";
+
+/** Does work on the cache of this name, and once more when the cache was flushed meanwhile: then it belongs to the new incarnation. */
+export type InCache = <T>(environment: string, name: string, work: (cache: Cache) => Promise<T>) => Promise<T>;
+
+export function createInCache(caches: Pick<Caches, "known" | "get" | "current">): InCache {
+  return async (environment, name, work) => {
+    const cache = caches.known(environment, name) ?? (await caches.get(environment, name));
+    try {
+      return await work(cache);
+    } catch (error) {
+      if (!(error instanceof TodokuError) || error.code !== "not_found") throw error;
+      const now = await caches.current(environment, name);
+      if (!now || now.cacheId === cache.cacheId) throw error;
+      return work(now);
+    }
+  };
+}
+
+/** @throws TodokuError `invalid_argument`. */
+export function checkKey(key: Uint8Array): void {
+  if (key.length < 1 || key.length > limits.itemKeyMaxBytes) {
+    throw new TodokuError(
+      "invalid_argument",
+      `key has ${key.length} bytes; must be >= 1 and <= ${limits.itemKeyMaxBytes}`,
+    );
+  }
+}
+
+/** @throws TodokuError `invalid_argument`. */
+export function checkTtl(ttlMs: number): void {
+  if (!Number.isSafeInteger(ttlMs) || ttlMs < 1 || ttlMs > limits.itemTtlMaxMs) {
+    throw new TodokuError("invalid_argument", `ttlMs ${ttlMs} must be >= 1 and <= ${limits.itemTtlMaxMs}`);
+  }
+}

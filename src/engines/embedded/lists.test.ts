@@ -1,0 +1,176 @@
+// What only this engine promises of lists: what its file looks like after cuts, deletions, rollbacks and migrations.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { CacheKey } from "../../domain/cache/cache.ts";
+import type { ListPush } from "../../domain/cache/list-store.ts";
+import { prepareDataDirectory } from "./data-directory.ts";
+import { type EmbeddedEngine, openEmbeddedEngine } from "./index.ts";
+import { migrations, schemaVersion } from "./schema.ts";
+
+const nowMs = 1_000_000;
+const bytes = (text: string) => new TextEncoder().encode(text);
+const key = bytes("k");
+const all = { start: undefined, end: undefined };
+const expiry = { expiresAtMs: 9e12, isRefreshed: false };
+let dataDir: string;
+let opened: EmbeddedEngine | undefined;
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), "todoku-lists-"));
+});
+afterEach(async () => {
+  await opened?.close();
+  rmSync(dataDir, { recursive: true });
+});
+
+async function open(): Promise<EmbeddedEngine> {
+  await opened?.close();
+  opened = await openEmbeddedEngine({ dataDir, wallMs: Date.now });
+  return opened;
+}
+
+async function aCache(engine: EmbeddedEngine, environment = "dev"): Promise<CacheKey> {
+  const { id } = await engine.records.create({ kind: "cache", environment, name: "c" }, {});
+  return { environment, cache: "c", cacheId: id };
+}
+
+function aPush(count: number, more: Partial<ListPush> = {}): ListPush {
+  const values = Array.from({ length: count }, (_, n) => bytes(`${n}`));
+  return { end: "back", values, truncateTo: undefined, expiry, ...more };
+}
+
+const texts = (values: readonly Uint8Array[] | undefined) => values?.map((value) => new TextDecoder().decode(value));
+
+/** Rows of elements and of what is to be freed, and bytes that count: from a connection of its own, as of the last commit. */
+function inFile(): { elements: number; freed: number; bytes: number } {
+  const db = new DatabaseSync(join(dataDir, "todoku.db"), { readOnly: true });
+  const row = db
+    .prepare(
+      "SELECT (SELECT count(*) FROM list_elements) AS elements, (SELECT count(*) FROM freed_collections) AS freed, (SELECT coalesce(sum(item_bytes), 0) FROM environments) AS bytes",
+    )
+    .get();
+  db.close();
+  return { ...row } as ReturnType<typeof inFile>;
+}
+
+it("a large list is deleted at once and freed in steps, across a restart too; its bytes can be used meanwhile", async () => {
+  let engine = await open();
+  const cache = await aCache(engine);
+  for (let n = 0; n < 3; n++) await engine.lists.disk.push(cache, key, aPush(50_000), nowMs);
+  await engine.items.disk.delete(cache, key);
+  expect(inFile()).toEqual({ elements: 150_000, freed: 1, bytes: 0 });
+  expect(await engine.items.disk.sweep(nowMs)).toBe(true);
+  const { elements } = inFile();
+  expect(elements).toBeGreaterThan(0);
+  expect(elements).toBeLessThan(150_000);
+  await engine.lists.disk.push(cache, key, aPush(3), nowMs);
+  engine = await open();
+  while (await engine.items.disk.sweep(nowMs));
+  expect(inFile()).toMatchObject({ elements: 3, freed: 0 });
+  expect(texts(await engine.lists.disk.fetch(cache, key, all, nowMs))).toEqual(["0", "1", "2"]);
+});
+
+it("elements that were cut off may lie where new ones are pushed: those stay", async () => {
+  let engine = await open();
+  const cache = await aCache(engine);
+  await engine.lists.disk.push(cache, key, aPush(1000), nowMs);
+  expect(await engine.lists.disk.retain(cache, key, { start: 400, end: 403 }, expiry, nowMs)).toBe(3);
+  expect(inFile()).toMatchObject({ elements: 1000, freed: 1 });
+  await engine.lists.disk.push(cache, key, aPush(2), nowMs);
+  await engine.lists.disk.push(cache, key, aPush(2, { end: "front" }), nowMs);
+  engine = await open();
+  const expected = ["0", "1", "400", "401", "402", "0", "1"];
+  expect(texts(await engine.lists.disk.fetch(cache, key, all, nowMs))).toEqual(expected);
+  while (await engine.items.disk.sweep(nowMs));
+  expect(inFile()).toMatchObject({ elements: 7, freed: 0 });
+  expect(texts(await engine.lists.disk.fetch(cache, key, all, nowMs))).toEqual(expected);
+  for (const value of expected) {
+    expect(texts([(await engine.lists.disk.pop(cache, key, "front", nowMs))?.value ?? key])).toEqual([value]);
+  }
+  while (await engine.items.disk.sweep(nowMs));
+  expect(inFile()).toEqual({ elements: 0, freed: 0, bytes: 0 });
+});
+
+it("bytes are counted right through every kind of change", async () => {
+  const engine = await open();
+  const cache = await aCache(engine);
+  const { lists, items } = engine;
+  await lists.disk.push(cache, key, aPush(500), nowMs);
+  await lists.disk.push(cache, key, aPush(20, { end: "front", truncateTo: 510 }), nowMs);
+  await lists.disk.remove(cache, key, bytes("7"), nowMs);
+  const ranges = [
+    { start: 3, count: 5 },
+    { start: 400, count: 50 },
+  ];
+  await lists.disk.erase(cache, key, ranges, nowMs);
+  await lists.disk.pop(cache, key, "back", nowMs);
+  await lists.disk.retain(cache, key, { start: 10, end: -10 }, expiry, nowMs);
+  const left = (await lists.disk.fetch(cache, key, all, nowMs)) ?? [];
+  const scalar = bytes("s");
+  await items.disk.set(cache, scalar, { value: new Uint8Array(0), expiresAtMs: 9e12 });
+  const sum = left.reduce((total, { byteLength }) => total + byteLength, 0);
+  // Key and row of both, then elements with 24 bytes each.
+  expect(inFile().bytes).toBe(2 * (2 + 96) + sum + 24 * left.length);
+  await items.disk.set(cache, key, { value: new Uint8Array(0), expiresAtMs: nowMs });
+  expect(inFile().bytes).toBe(2 * (2 + 96));
+  await lists.disk.push(cache, key, aPush(1, { expiry: { expiresAtMs: nowMs + 5, isRefreshed: false } }), nowMs);
+  await items.disk.delete(cache, scalar);
+  while (await items.disk.sweep(nowMs + 5));
+  expect(inFile()).toEqual({ elements: 0, freed: 0, bytes: 0 });
+});
+
+it("a batch that is rolled back leaves every list as it was", async () => {
+  const engine = await open();
+  const cache = await aCache(engine);
+  await engine.lists.disk.push(cache, key, aPush(300), nowMs);
+  await engine.items.disk.set(cache, bytes("s"), { value: bytes("v"), expiresAtMs: nowMs });
+  const before = inFile();
+  engine.limitFileBytes(300_000);
+  const outcomes = await Promise.allSettled([
+    engine.lists.disk.pop(cache, key, "front", nowMs),
+    engine.lists.disk.retain(cache, key, { start: 0, end: 2 }, expiry, nowMs),
+    engine.lists.disk.push(cache, bytes("s"), aPush(1), nowMs),
+    engine.lists.disk.push(cache, bytes("large"), { ...aPush(0), values: [new Uint8Array(900_000)] }, nowMs),
+  ]);
+  expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["rejected"]));
+  const again = new Promise<void>((resolve) => engine.onHealth(({ status }) => status === "open" && resolve()));
+  engine.limitFileBytes(100_000_000);
+  await again;
+  expect(inFile()).toMatchObject({ elements: before.elements, freed: 0 });
+  expect(await engine.lists.disk.length(cache, key, nowMs)).toBe(300);
+  expect((await engine.lists.disk.pop(cache, key, "front", nowMs))?.value).toEqual(bytes("0"));
+});
+
+it("an environment that is forgotten takes its elements along, those of deleted lists too", async () => {
+  const engine = await open();
+  const own = { kind: "environment", environment: "gone", name: "gone" };
+  const { id } = await engine.records.create(own, {});
+  const cache = await aCache(engine, "gone");
+  await engine.lists.disk.push(cache, key, aPush(5000), nowMs);
+  await engine.lists.disk.push(cache, bytes("deleted"), aPush(5000), nowMs);
+  await engine.items.disk.delete(cache, bytes("deleted"));
+  while (await engine.environments.forget({ name: "gone", id }));
+  expect(inFile()).toEqual({ elements: 0, freed: 0, bytes: 0 });
+});
+
+it("opens a file of the second version: its items are scalars, and lists can be made beside them", async () => {
+  prepareDataDirectory(dataDir);
+  const db = new DatabaseSync(join(dataDir, "todoku.db"));
+  db.exec(`PRAGMA auto_vacuum = INCREMENTAL; ${migrations[0]}; ${migrations[1]}; PRAGMA user_version = 2`);
+  db.exec("INSERT INTO environments (id, name, topic_bytes, item_bytes) VALUES (1, 'dev', 0, 100)");
+  db.exec("INSERT INTO records VALUES ('cache', 'dev', 'c', 7, 1, '{}')");
+  db.exec("INSERT INTO items VALUES (1, 7, 1, 100, 9000000000000, x'6b', x'76')");
+  db.close();
+  const engine = await open();
+  const cache = { environment: "dev", cache: "c", cacheId: 7 };
+  expect((await engine.items.disk.get(cache, key, nowMs))?.value).toEqual(bytes("v"));
+  await expect(engine.lists.disk.length(cache, key, nowMs)).rejects.toMatchObject({ code: "failed_precondition" });
+  expect(await engine.lists.disk.push(cache, bytes("l"), aPush(2), nowMs)).toBe(2);
+  await opened?.close();
+  const after = new DatabaseSync(join(dataDir, "todoku.db"), { readOnly: true });
+  expect(after.prepare("PRAGMA user_version").get()?.user_version).toBe(schemaVersion);
+  after.close();
+});

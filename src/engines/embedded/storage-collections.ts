@@ -1,0 +1,62 @@
+import type { DatabaseSync } from "node:sqlite";
+import { type ItemType, itemTypes } from "../../domain/cache/item-type.ts";
+
+/** How long one step frees elements, so that a commit behind it stays short. */
+const stepMs = 5;
+/** Elements freed at once: 64 of the greatest have 2,000 pages, about 5 ms. */
+export const freedChunk = 64;
+
+/** The numbers under which elements of collections lie, and the end of elements that nobody can see any more. */
+export interface Collections {
+  /** A number under which no elements lie. */
+  nextNumber(): number;
+  /** All elements of a collection that is gone, and of one that lives those outside of its bounds, are dropped by {@link Collections.step}. */
+  free(collection: number, type: ItemType): void;
+  /** One bounded step; answers whether there is more to do. */
+  step(): boolean;
+}
+
+export function createCollections(db: DatabaseSync): Collections {
+  const greatest = db.prepare(
+    "SELECT max(coalesce((SELECT max(collection) FROM items WHERE collection IS NOT NULL), 0), coalesce((SELECT max(collection) FROM freed_collections), 0)) AS n",
+  );
+  const addFreed = db.prepare("INSERT OR IGNORE INTO freed_collections (collection, type) VALUES (?, ?)");
+  const nextFreed = db.prepare("SELECT collection, type FROM freed_collections LIMIT 1");
+  const dropFreed = db.prepare("DELETE FROM freed_collections WHERE collection = ?");
+  const freeElements: Partial<Record<ItemType, (collection: number) => boolean>> = { list: createListFreer(db) };
+
+  return {
+    nextNumber: () => Number(greatest.get()?.n) + 1,
+    free(collection, type) {
+      addFreed.get(collection, itemTypes.indexOf(type));
+    },
+    step() {
+      const endMs = performance.now() + stepMs;
+      for (let freed = nextFreed.get(); freed !== undefined; freed = nextFreed.get()) {
+        const collection = freed.collection as number;
+        const hasMore = freeElements[itemTypes[freed.type as number] as ItemType]?.(collection);
+        // In the transaction that dropped the last of them: the number may be given again.
+        if (!hasMore) dropFreed.get(collection);
+        if (performance.now() >= endMs) return true;
+      }
+      return false;
+    },
+  };
+}
+
+/** Drops up to {@link freedChunk} elements at either end; true when there are more. */
+function createListFreer(db: DatabaseSync): (collection: number) => boolean {
+  const bounds = db.prepare("SELECT front, back FROM items WHERE collection = ?");
+  const before = db.prepare(
+    "DELETE FROM list_elements WHERE (collection, position) IN (SELECT collection, position FROM list_elements WHERE collection = ? AND position < ? LIMIT ? + 0)",
+  );
+  const behind = db.prepare(
+    "DELETE FROM list_elements WHERE (collection, position) IN (SELECT collection, position FROM list_elements WHERE collection = ? AND position > ? LIMIT ? + 0)",
+  );
+  return (collection) => {
+    const list = bounds.get(collection);
+    const front = list === undefined ? Number.MAX_SAFE_INTEGER : (list.front as number);
+    if (before.run(collection, front, freedChunk).changes === freedChunk) return true;
+    return list !== undefined && behind.run(collection, list.back as number, freedChunk).changes === freedChunk;
+  };
+}
