@@ -36,6 +36,7 @@ describe("without knowing the secret, it finds", () => {
     ["an API key", bareKey],
     ["a refresh token", `tdr_${random.toString("base64url")}`],
     ["a dev key", `todoku_dev_${random.toString("base64url")}`],
+    ["what a webhook signs with", `whsec_${random.toString("base64")}`],
     ["a token, or a key in the v2 form", toV2(bareKey)],
     ["a key or token in the v1 form", wrapCredential("127.0.0.1:8080", bareKey)],
     ["a private key", "-----BEGIN EC PRIVATE KEY-----"],

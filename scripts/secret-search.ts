@@ -18,6 +18,7 @@ const forms: readonly { readonly kind: string; readonly pattern: RegExp }[] = [
   { kind: "an API key", pattern: /tdk_[\w-]+_[\w-]{43}/g },
   { kind: "a refresh token", pattern: /tdr_[\w-]{43}/g },
   { kind: "a dev key", pattern: /todoku_dev_[\w-]{43}/g },
+  { kind: "what a webhook signs with", pattern: /whsec_[\w+/]{43}=/g },
   { kind: "a token, or a key in the v2 form", pattern: /eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{20,}/g },
   // The base64 of {"endpoint": and {"api_key":
   { kind: "a key or token in the v1 form", pattern: /eyJ(?:lbmRwb2ludCI6|hcGlfa2V5Ijoi)[A-Za-z0-9+/]{40,}/g },

@@ -6,6 +6,8 @@ import type { Engine } from "./engine.ts";
 import type { Environments } from "./environments/environments.ts";
 import type { QueueMessages } from "./queues/messages.ts";
 import type { Queues } from "./queues/queues.ts";
+import type { DeliveryWorker } from "./subscriptions/delivery-worker.ts";
+import type { Webhooks } from "./subscriptions/webhooks.ts";
 import type { Topics } from "./topics/topics.ts";
 
 // Steps of one store in one run: a step is short (the engine bounds it), and between two runs a second passes.
@@ -21,6 +23,8 @@ export interface UpkeepOptions {
   readonly topics: Topics;
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
+  readonly webhooks: Pick<Webhooks, "refresh">;
+  readonly deliveries: Pick<DeliveryWorker, "runOnce">;
   readonly log: Log;
   readonly clock: Pick<Clock, "steadyMs" | "wallMs">;
 }
@@ -34,6 +38,8 @@ export class UpkeepWorker {
   readonly #topics: Topics;
   readonly #queues: Queues;
   readonly #queueMessages: QueueMessages;
+  readonly #webhooks: Pick<Webhooks, "refresh">;
+  readonly #deliveries: Pick<DeliveryWorker, "runOnce">;
   readonly #log: Log;
   readonly #clock: UpkeepOptions["clock"];
   #timer: NodeJS.Timeout | undefined;
@@ -47,6 +53,8 @@ export class UpkeepWorker {
     this.#topics = options.topics;
     this.#queues = options.queues;
     this.#queueMessages = options.queueMessages;
+    this.#webhooks = options.webhooks;
+    this.#deliveries = options.deliveries;
     this.#log = options.log;
     this.#clock = options.clock;
   }
@@ -78,6 +86,7 @@ export class UpkeepWorker {
       await this.#topics.refresh();
       await this.#queues.refresh();
       this.#queueMessages.refresh();
+      await this.#webhooks.refresh();
     }
     if (this.#engine.health().status !== "open") return;
     await this.#access.sweep(this.#clock.wallMs());
@@ -97,5 +106,6 @@ export class UpkeepWorker {
       for (let i = 0; i < maxSteps && (await step()); i++);
     }
     await this.#queueMessages.trim(nowMs, maxSteps);
+    await this.#deliveries.runOnce(nowMs);
   }
 }

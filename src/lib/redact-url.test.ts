@@ -26,6 +26,7 @@ describe("redactUrl", () => {
     ["HTTP:\\\\user:hush@host/", "HTTP:\\\\REDACTED@host/"],
     // Pasted where an id or a name is wanted.
     ["/v1/keys/tdk_dev-0123456789abcdef_hush-hush", "/v1/keys/REDACTED"],
+    ["/v1/webhooks/c/whsec_hush+hush%2Fhush=", "/v1/webhooks/c/REDACTED"],
     ["/v1/keys/eyJhbGciOiJIUzI1NiJ9.eyJ0IjoiZyJ9.hush_hush/x?a=1", "/v1/keys/REDACTED/x?a=1"],
     ["/cache/eyJlbmRwb2ludCI6ImxvY2FsaG9zdCJ9%2Bhush%3D%3D?key=a", "/cache/REDACTED?key=REDACTED"],
     ["/v1/secrets/tdr_hush?name=todoku_dev_hush", "/v1/secrets/REDACTED?name=REDACTED"],

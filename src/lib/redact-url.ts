@@ -26,7 +26,7 @@ const secretParameters = new Set([
 ]);
 const redacted = "REDACTED";
 /** What credentials look like wherever they stand: our own forms, and base64 of JSON, which JWTs and Momento's keys are. */
-const credentials = /(?:tdk_|tdr_|todoku_dev_)[\w%-]+|eyJ[\w%+=.-]{16,}/g;
+const credentials = /(?:tdk_|tdr_|todoku_dev_)[\w%-]+|whsec_[\w%+/=-]+|eyJ[\w%+=.-]{16,}/g;
 
 /**
  * `url` for a log: the values of query parameters that carry credentials, `user:password@`, and what looks like a credential (pasted

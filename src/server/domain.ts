@@ -3,6 +3,7 @@ import { type Access, createAccess } from "../domain/auth/access.ts";
 import { openPrincipal } from "../domain/auth/open-access.ts";
 import { type Caches, createCaches } from "../domain/cache/caches.ts";
 import { createItems, type Items } from "../domain/cache/items.ts";
+import { createLists, type Lists } from "../domain/cache/lists.ts";
 import { checkMasterKey } from "../domain/encryption/data-keys.ts";
 import type { MasterKey } from "../domain/encryption/master-key.ts";
 import { createSealer, type Sealer } from "../domain/encryption/sealer.ts";
@@ -14,6 +15,8 @@ import { createQueueMessages, type QueueMessages } from "../domain/queues/messag
 import { createQueues, type Queues } from "../domain/queues/queues.ts";
 import { createKeyRotation, type KeyRotation } from "../domain/secrets/key-rotation.ts";
 import { createSecrets, type Secrets } from "../domain/secrets/secrets.ts";
+import type { DeliveryWorker } from "../domain/subscriptions/delivery-worker.ts";
+import type { Webhooks } from "../domain/subscriptions/webhooks.ts";
 import { createTopics, type Topics } from "../domain/topics/topics.ts";
 import { UpkeepWorker } from "../domain/upkeep-worker.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -21,6 +24,7 @@ import { type Log, logWith } from "../lib/log.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { plainAddress, type TrustedProxies } from "../lib/trusted-proxies.ts";
 import { notInitialised } from "./production.ts";
+import { createWebhookDelivery, type WebhookDelivery } from "./webhooks.ts";
 
 /** What the services of the domain are made of. */
 export interface DomainParts {
@@ -36,8 +40,10 @@ export interface DomainParts {
   readonly masterKey: MasterKey | undefined;
 }
 
-/** All services of the domain, started. */
-export interface Domain extends Pick<Access, "auth" | "keys" | "tokens" | "revocations" | "signingKeys"> {
+/** All services of the domain, started but for deliveries. */
+export interface Domain
+  extends Pick<Access, "auth" | "keys" | "tokens" | "revocations" | "signingKeys">,
+    WebhookDelivery {
   readonly environments: Environments;
   readonly sealer: Sealer;
   readonly rates: RateLimiter;
@@ -46,6 +52,7 @@ export interface Domain extends Pick<Access, "auth" | "keys" | "tokens" | "revoc
   readonly keyRotation: KeyRotation;
   readonly caches: Caches;
   readonly items: Items;
+  readonly lists: Lists;
   readonly topics: Topics;
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
@@ -86,13 +93,17 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
   });
   await caches.start();
   const items = createItems(engine, caches, clock.steadyMs);
+  const lists = createLists(engine, caches, clock.steadyMs);
   const { messageMaxBytes } = config;
   const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes, environments, rates });
   const queues = createQueues(engine, clock.wallMs);
   await queues.start();
   const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log, rates });
-  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages });
-  const looksAfter = { engine, environments, access, caches, topics, queues, queueMessages };
+  const delivery = createWebhookDelivery({ mode, config, engine, sealer, caches, topics, clock, wheel, log });
+  const { webhooks, deliveries } = delivery;
+  await webhooks.start();
+  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries });
+  const looksAfter = { engine, environments, access, caches, topics, queues, queueMessages, webhooks, deliveries };
   const upkeep = new UpkeepWorker({ ...looksAfter, log: logWith(log, { area: "server" }), clock });
   upkeep.start();
   return {
@@ -109,9 +120,11 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
     keyRotation,
     caches,
     items,
+    lists,
     topics,
     queues,
     queueMessages,
+    ...delivery,
     upkeep,
   };
 }
@@ -121,15 +134,18 @@ export function followEnvironments(
   environments: Environments,
   parts: Pick<Domain, "sealer" | "caches" | "topics" | "queues" | "queueMessages"> & {
     readonly rates: Pick<RateLimiter, "forget">;
+    readonly webhooks: Pick<Webhooks, "forgetEnvironment">;
+    readonly deliveries: Pick<DeliveryWorker, "forgetEnvironment">;
   },
 ): void {
-  const { sealer, rates, caches, topics, queues, queueMessages } = parts;
+  const { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries } = parts;
   environments.onCopied(async () => {
     await caches.refresh();
     await queues.refresh();
   });
   environments.onGone((environment) => {
-    for (const part of [caches, queues, topics, queueMessages]) part.forgetEnvironment(environment);
+    const parts = [deliveries, webhooks, caches, queues, topics, queueMessages];
+    for (const part of parts) part.forgetEnvironment(environment);
     rates.forget(environment);
     sealer.forget(environment);
   });

@@ -2,6 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { EngineHealth } from "../domain/engine.ts";
 import type { QueueStats } from "../domain/queues/dispatch.ts";
 import type { QueueMessages } from "../domain/queues/messages.ts";
+import type { DeliveryStats } from "../domain/subscriptions/delivery-stats.ts";
+import type { DeliveryWorker } from "../domain/subscriptions/delivery-worker.ts";
 import type { TopicStats, Topics } from "../domain/topics/topics.ts";
 import type { EmbeddedStats } from "../engines/embedded/index.ts";
 import type { Listener } from "./listener.ts";
@@ -11,6 +13,7 @@ import type { OpenTls } from "./tls-files.ts";
 export interface MetricSources {
   readonly topics: Topics;
   readonly queueMessages: QueueMessages;
+  readonly deliveries: Pick<DeliveryWorker, "stats">;
   readonly listener: Listener;
   readonly health: () => EngineHealth;
   readonly engine: () => EmbeddedStats;
@@ -32,7 +35,7 @@ export function createMetrics(
   const [ofServer, named, summed] = [new Registry(), new Registry(), new Registry()];
   collectDefaultMetrics({ register: ofServer });
   for (const metric of [engineMetrics, serverMetrics].flatMap((read) => read(sources))) register(ofServer, metric);
-  for (const metric of [topicMetrics, queueMetrics].flatMap((read) => read(sources))) {
+  for (const metric of [topicMetrics, queueMetrics, webhookMetrics].flatMap((read) => read(sources))) {
     register(named, metric);
     register(summed, sumOf(metric));
   }
@@ -113,6 +116,26 @@ function queueMetrics({ queueMessages }: MetricSources): Metric[] {
     metric("deadLettered", "messages_dead_lettered_total", "Messages moved to a dead-letter queue"),
     metric("expired", "messages_expired_total", "Messages dropped because their retention was over"),
     metric("polls", "polls", "Receives that wait for a message now"),
+  ];
+}
+
+function webhookMetrics({ deliveries }: MetricSources): Metric[] {
+  const metric = (key: keyof DeliveryStats, name: string, help: string): Metric => ({
+    name: `todoku_webhook_${name}`,
+    help,
+    labels: ["environment"],
+    read(set) {
+      for (const [environment, stats] of deliveries.stats()) set(stats[key], { environment });
+    },
+  });
+  return [
+    metric("delivered", "items_delivered_total", "Items that receivers of webhooks took since the start"),
+    metric("failures", "attempts_failed_total", "Attempts that failed"),
+    metric("dead", "items_dead_total", "Items that became dead letters because their receiver did not take them"),
+    metric("inFlight", "attempts", "Attempts under way"),
+    metric("waiting", "items_waiting", "Items that are still to be delivered"),
+    metric("openCircuits", "circuits_open", "Webhooks whose destination does not work"),
+    metric("paused", "paused", "Webhooks that are paused"),
   ];
 }
 

@@ -110,7 +110,7 @@ async function serve(
   const proxies = new TrustedProxies();
   proxies.set(config.trustedProxies, config.forwardedHeader);
   const domain = await createDomain({ mode, config, engine, clock, wheel, proxies, log, devKey, masterKey });
-  const { topics, queueMessages } = domain;
+  const { topics, queueMessages, deliveries } = domain;
 
   let endpoint = config.publicEndpoint ?? "";
   let phase: "starting" | "ready" | "draining" | "leaving" = "starting";
@@ -149,7 +149,15 @@ async function serve(
     admitConnection: (address) => domain.connections.admitConnection(address),
     tls,
   });
-  const metrics = createMetrics({ topics, queueMessages, listener, health: engine.health, engine: engine.stats, tls });
+  const metrics = createMetrics({
+    topics,
+    queueMessages,
+    deliveries,
+    listener,
+    health: engine.health,
+    engine: engine.stats,
+    tls,
+  });
 
   const failed = new Promise<EngineHealth>((tell) => {
     engine.onHealth((health) => {
@@ -175,13 +183,14 @@ async function serve(
     const onLeaving = () => {
       phase = "leaving";
     };
-    await drain({ topics, queueMessages, listener, closeDoors, onLeaving }, times);
+    await drain({ topics, queueMessages, deliveries, listener, closeDoors, onLeaving }, times);
     await rest();
     await engine.close();
   }
   async function rest(): Promise<void> {
     tls?.files.close();
     await domain.upkeep.stop();
+    await domain.client.close();
     wheel.stop();
   }
 
@@ -191,6 +200,7 @@ async function serve(
   });
   endpoint ||= `${localName(config.host)}:${port}`;
   phase = "ready";
+  await deliveries.start();
   return {
     port,
     url: `${tls?.plaintext === "never" ? "https" : "http"}://${localName(config.host)}:${port}`,
@@ -207,6 +217,7 @@ async function serve(
       current = next;
       proxies.set(next.trustedProxies, next.forwardedHeader);
       domain.rates.configure(next.rates);
+      domain.client.permit(next.outbound.allow);
       return {
         changed: changes.ofLast.changed.filter(isLive),
         needRestart: [...changes.ofRun.needRestart, ...changes.ofRun.changed.filter((path) => !isLive(path))],

@@ -14,6 +14,7 @@ const printsSecrets = [
   /^key (create|rotate|refresh)\b/,
   /^token create\b/,
   /^secret get\b/,
+  /^webhook (put|secret|rotate)\b/,
   /^(init|env create|apply)\b/,
 ];
 

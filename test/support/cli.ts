@@ -11,6 +11,7 @@ import { registerQueue } from "../../src/cli/commands/queue.ts";
 import { registerSecret } from "../../src/cli/commands/secret.ts";
 import { registerToken } from "../../src/cli/commands/token.ts";
 import { registerTopic } from "../../src/cli/commands/topic.ts";
+import { registerWebhook } from "../../src/cli/commands/webhook.ts";
 import { exitCodeOf, explain } from "../../src/cli/failure.ts";
 import { captureCommand } from "./captured-logs.ts";
 
@@ -71,6 +72,7 @@ export function runCommand(
   registerTopic(program, io);
   registerCache(program, io);
   registerQueue(program, io);
+  registerWebhook(program, io);
   registerKey(program, io);
   registerToken(program, io);
   registerSecret(program, io);

@@ -22,6 +22,7 @@ import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import { createHttpDoor, type HttpOptions } from "../../src/protocols/http/index.ts";
 import { followEnvironments } from "../../src/server/domain.ts";
+import { createWebhookDelivery } from "../../src/server/webhooks.ts";
 import { capturedLog } from "./captured-logs.ts";
 import { AnswerCheck } from "./http-answers.ts";
 
@@ -65,8 +66,23 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
   const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes, environments });
   const queues = createQueues(engine, clock.wallMs);
   const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log: overrides.log ?? capturedLog });
+  // Nothing is delivered but what is asked for: tests put into the store what a delivery worker would have stored.
+  const { webhooks, deliveries, client } = createWebhookDelivery({
+    ...{
+      mode: "dev",
+      config: { host: "127.0.0.1", outbound: { allow: [] } },
+      engine,
+      sealer,
+      caches,
+      topics,
+      clock,
+      wheel,
+    },
+    log: overrides.log ?? capturedLog,
+  });
+  await webhooks.start();
   const rates = { forget() {} };
-  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages });
+  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries });
   const door = createHttpDoor({
     ...{
       auth,
@@ -83,7 +99,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       wheel,
       version: "0.0.0-test",
     },
-    ...{ queues, queueMessages, endpoint: () => "127.0.0.1:8080" },
+    ...{ queues, queueMessages, webhooks, endpoint: () => "127.0.0.1:8080" },
     health: overrides.health ?? engine.health,
     isReady: overrides.isReady ?? (() => true),
     ...(overrides.isDraining ? { isDraining: overrides.isDraining } : {}),
@@ -108,6 +124,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       topics,
       queues,
       queueMessages,
+      webhooks,
     },
     principal: openPrincipal,
     /** Moves both clocks in steps of the wheel's turn and fires what is due. */
@@ -124,6 +141,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       door.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await client.close();
       await engine.close();
       await rm(dataDir, { recursive: true, force: true });
       answers.verify();

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { limits } from "../limits.ts";
 import { type Action, authorize, isAllowed } from "./authorize.ts";
 import { covers } from "./coverage.ts";
-import type { Grant, TokenGrant } from "./grants.ts";
+import { checkGrants, type Grant, grantSchema, type TokenGrant, tokenGrantSchema } from "./grants.ts";
 import { openPrincipal } from "./open-access.ts";
 import type { Principal } from "./principal.ts";
 import type { Selector } from "./selector.ts";
@@ -34,6 +34,8 @@ const actions: Action[] = [
   "queue.peek",
   "queue.read",
   "queue.list",
+  "webhook.read",
+  "webhook.write",
   ...superUserActions,
 ];
 const names = ["", "a", "ab", "abc", "b"];
@@ -136,6 +138,22 @@ describe("authorize", () => {
     );
   });
 
+  it.each<[role: "read" | "read-write", permitted: Action[]]>([
+    ["read", ["webhook.read"]],
+    ["read-write", ["webhook.read", "webhook.write"]],
+  ])("takes the role %s on a webhook for %j and nothing else", (role, permitted) => {
+    const own = principal([{ resource: "webhook", role, cache: { name: "c" }, webhook: { prefix: "w" } }]);
+    expect(actions.filter((action) => isAllowed(own, action, "c", "w1"))).toEqual(permitted);
+    expect(actions.filter((action) => isAllowed(own, action, "c", "v"))).toEqual([]);
+    expect(actions.filter((action) => isAllowed(own, action, "d", "w1"))).toEqual([]);
+  });
+
+  it("names the webhook that it denies, and its cache", () => {
+    expect(() => authorize(principal([]), "webhook.write", "shop", "orders")).toThrow(
+      'may not do webhook.write on webhook "orders" of cache "shop"',
+    );
+  });
+
   it("does not take one pair of names for another with the same characters", () => {
     const all: TokenGrant = { resource: "topic", role: "publish", cache: { name: "a" }, topic: { all: true } };
     const own = principal([all]);
@@ -160,6 +178,28 @@ describe("authorize", () => {
     expect(() => authorize(own, "item.write", "c", Uint8Array.of(0xff, 0x00))).toThrow(
       'may not do item.write on cache "c"',
     );
+  });
+});
+
+describe("grants", () => {
+  const webhooks: Grant = { resource: "webhook", role: "read", cache: { name: "c" }, webhook: { all: true } };
+
+  it("of webhooks are for keys, never for tokens", () => {
+    expect(grantSchema.parse(webhooks)).toEqual(webhooks);
+    expect(tokenGrantSchema.safeParse(webhooks).error?.issues[0]?.message).toBe('must be "topic", "cache" or "queue"');
+    const issuer = { resource: "token", role: "issue", grants: [webhooks] };
+    expect(grantSchema.safeParse(issuer).success).toBe(false);
+  });
+
+  it("of webhooks have a selector for the cache and one for the name, and no other role", () => {
+    expect(() => checkGrants([webhooks])).not.toThrow();
+    expect(() => checkGrants([{ ...webhooks, webhook: { prefix: "" } }])).toThrow(
+      "a webhook selector must not be empty",
+    );
+    expect(() => checkGrants([webhooks, { ...webhooks, role: "read-write" }])).toThrow("differ only in role");
+    expect(() => checkGrants([webhooks, { ...webhooks, cache: { name: "d" } }])).not.toThrow();
+    expect(grantSchema.safeParse({ ...webhooks, role: "write" }).success).toBe(false);
+    expect(grantSchema.safeParse({ ...webhooks, topic: { all: true } }).success).toBe(false);
   });
 });
 

@@ -7,8 +7,8 @@ import type { Principal } from "./principal.ts";
 import { selects, selectsKey } from "./selector.ts";
 
 /**
- * Everything that can be permitted. `topic.*` and `item.*` name a cache and a topic or key in it; `cache.*` a cache; `queue.*` a queue
- * and the cache "", as `secret.*` a secret; the others nothing. `environment.*` is for operators. `token.create` says that some tokens may be issued: `tokens.issue` says which.
+ * Everything that can be permitted. `topic.*`, `item.*` and `webhook.*` name a cache and a topic, key or webhook in it; `cache.*` a cache;
+ * `queue.*` a queue and the cache "", as `secret.*` a secret; the others nothing. `environment.*` is for operators. `token.create` says that some tokens may be issued: `tokens.issue` says which.
  */
 export type Action =
   | "topic.publish"
@@ -41,6 +41,8 @@ export type Action =
   | "secret.write"
   | "secret.list"
   | "secret.delete"
+  | "webhook.read"
+  | "webhook.write"
   | "environment.create"
   | "environment.list"
   | "environment.update"
@@ -77,7 +79,8 @@ function describe(action: Action, cache: string, name: string): string {
   if (action.startsWith("queue.")) return name === "" ? "" : ` on queue "${name}"`;
   if (action.startsWith("secret.")) return name === "" ? "" : ` on secret "${name}"`;
   if (cache === "") return "";
-  return ` on${name === "" ? "" : ` topic "${name}" of`} cache "${cache}"`;
+  const noun = action.startsWith("webhook.") ? "webhook" : "topic";
+  return ` on${name === "" ? "" : ` ${noun} "${name}" of`} cache "${cache}"`;
 }
 
 /** The question behind {@link authorize}, for lists that show only what the caller may see. */
@@ -121,6 +124,8 @@ function permits(grant: Grant, action: Action, cache: string, resource: string |
       return typeof resource === "string" && selects(grant.queue, resource);
     case "secret":
       return typeof resource === "string" && selects(grant.secret, resource);
+    case "webhook":
+      return selects(grant.cache, cache) && typeof resource === "string" && selects(grant.webhook, resource);
     case "token":
       return true;
   }
@@ -149,6 +154,10 @@ const roles: Readonly<Record<Grant["resource"], Partial<Record<Action, readonly 
     "secret.read": ["read", "read-write"],
     "secret.write": ["write", "read-write"],
     "secret.list": ["read", "write", "read-write"],
+  },
+  webhook: {
+    "webhook.read": ["read", "read-write"],
+    "webhook.write": ["read-write"],
   },
   token: { "token.create": ["issue"] },
 };

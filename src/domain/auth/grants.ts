@@ -24,12 +24,18 @@ export type TokenGrant =
     };
 
 /**
- * What an API key may carry: a {@link TokenGrant}, secrets, or to issue tokens of which each grant is covered by one of `grants`.
+ * What an API key may carry: a {@link TokenGrant}, secrets, webhooks, or to issue tokens of which each grant is covered by one of `grants`.
  * What no grant permits is denied.
  */
 export type Grant =
   | TokenGrant
   | { readonly resource: "secret"; readonly role: "read" | "write" | "read-write"; readonly secret: Selector }
+  | {
+      readonly resource: "webhook";
+      readonly role: "read" | "read-write";
+      readonly cache: Selector;
+      readonly webhook: Selector;
+    }
   | { readonly resource: "token"; readonly role: "issue"; readonly grants: readonly TokenGrant[] };
 
 const tokenGrants = [
@@ -72,9 +78,15 @@ export const grantSchema: z.ZodType<Grant> = z
         role: z.enum(["read", "write", "read-write"]),
         secret: selectorSchema,
       }),
+      z.strictObject({
+        resource: z.literal("webhook"),
+        role: z.enum(["read", "read-write"]),
+        cache: selectorSchema,
+        webhook: selectorSchema,
+      }),
       z.strictObject({ resource: z.literal("token"), role: z.literal("issue"), grants: z.array(tokenGrantSchema) }),
     ],
-    { error: resources('"topic", "cache", "queue", "secret" or "token"') },
+    { error: resources('"topic", "cache", "queue", "secret", "webhook" or "token"') },
   )
   .meta({ id: "Grant" });
 
@@ -126,6 +138,8 @@ function selectorsOf(grant: Grant): Readonly<Record<string, Selector>> {
       return { queue: grant.queue };
     case "secret":
       return { secret: grant.secret };
+    case "webhook":
+      return { cache: grant.cache, webhook: grant.webhook };
     case "token":
       return {};
   }

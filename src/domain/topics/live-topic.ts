@@ -1,9 +1,16 @@
 import type { Deadline } from "../../lib/timer-wheel.ts";
 import { type TodokuError, toTodokuError } from "../errors.ts";
+import type { FollowedTopic, Wakes } from "./followed-topic.ts";
 import { comparePositions, type Position } from "./position.ts";
 import type { TopicItem, TopicKey, TopicStore } from "./store.ts";
 import { catchUpBounds, type Encoding, follows, type Subscription } from "./subscription.ts";
 import { Tail, type TailBudget } from "./tail.ts";
+
+/** What all followed topics of the process have together. */
+interface SharedParts {
+  readonly budget: TailBudget;
+  readonly wakes: Wakes;
+}
 
 /** A topic that somebody follows now: its head, its newest items, and its subscribers by encoding. */
 export class LiveTopic {
@@ -13,17 +20,21 @@ export class LiveTopic {
   readonly #tail: Tail;
   readonly #live = new Map<Encoding, Subscription[]>();
   readonly #subscriptions = new Set<Subscription>();
+  /** Pumps. Undefined while there are none, so that a commit costs nothing more than to see that. */
+  #followers: Set<FollowedTopic> | undefined;
+  readonly #wakes: Wakes;
   readonly #onEmpty: () => void;
   /** Kept by the service: when a topic without subscribers is given up. */
   lingering: Deadline | undefined;
   /** Subscribers that left while frames are being written: the lists must not move then. */
   #leftMeanwhile: Subscription[] | undefined;
 
-  constructor(key: TopicKey, store: TopicStore, head: Position, budget: TailBudget, onEmpty: () => void) {
+  constructor(key: TopicKey, store: TopicStore, head: Position, shared: SharedParts, onEmpty: () => void) {
     this.#key = key;
     this.#store = store;
     this.#head = head;
-    this.#tail = new Tail(budget);
+    this.#tail = new Tail(shared.budget);
+    this.#wakes = shared.wakes;
     this.#onEmpty = onEmpty;
   }
 
@@ -45,6 +56,22 @@ export class LiveTopic {
     return this.#subscriptions.size;
   }
 
+  /** Nobody follows it, neither a subscriber nor a pump. */
+  get isUnfollowed(): boolean {
+    return this.#subscriptions.size === 0 && this.#followers === undefined;
+  }
+
+  addFollower(follower: FollowedTopic): void {
+    this.#followers ??= new Set();
+    this.#followers.add(follower);
+  }
+
+  removeFollower(follower: FollowedTopic): void {
+    if (!this.#followers?.delete(follower)) return;
+    if (this.#followers.size === 0) this.#followers = undefined;
+    if (this.isUnfollowed) this.#onEmpty();
+  }
+
   add(subscription: Subscription): void {
     this.#subscriptions.add(subscription);
   }
@@ -62,15 +89,15 @@ export class LiveTopic {
   leave(subscription: Subscription): void {
     if (!this.#subscriptions.delete(subscription)) return;
     if (subscription.isLive) this.#unlist(subscription);
-    if (this.#subscriptions.size === 0) this.#onEmpty();
+    if (this.isUnfollowed) this.#onEmpty();
   }
 
-  tailAfter(after: Position): TopicItem[] | undefined {
-    return this.#tail.after(after, catchUpBounds);
+  tailAfter(after: Position, bounds = catchUpBounds): TopicItem[] | undefined {
+    return this.#tail.after(after, bounds);
   }
 
-  read(after: Position): ReturnType<TopicStore["read"]> {
-    return this.#store.read(this.#key, after, catchUpBounds);
+  read(after: Position, bounds = catchUpBounds): ReturnType<TopicStore["read"]> {
+    return this.#store.read(this.#key, after, bounds);
   }
 
   /** Takes consecutive items that this node has committed, and gives them to everyone who is live. */
@@ -85,6 +112,7 @@ export class LiveTopic {
     this.#tail.push(items, nowMs);
     this.#head = { page: last.page, sequence: last.sequence };
     this.#fanOut(items);
+    if (this.#followers) this.#wakes.add(this.#followers);
   }
 
   /** The log is at `head` by somebody else's doing (another node, a new page): subscribers read on from the store. */
@@ -96,6 +124,7 @@ export class LiveTopic {
     const readers = [...this.#live.values()].flat();
     this.#live.clear();
     for (const subscription of readers) subscription.becomeReader(before, false);
+    if (this.#followers) this.#wakes.add(this.#followers);
   }
 
   /** The cache was flushed: the same subscribers follow the new incarnation, behind one discontinuity. */
@@ -105,9 +134,10 @@ export class LiveTopic {
     this.movedTo({ page: key.cache.cacheId, sequence: 0 });
   }
 
-  /** Ends all subscriptions. The tail goes too: of a deleted cache nobody comes back to give up its share of the budget. */
+  /** Ends all subscriptions, and tells the pumps. The tail goes too: of a deleted cache nobody comes back to give up its share of the budget. */
   fail(error: TodokuError): void {
     for (const subscription of [...this.#subscriptions]) subscription.fail(error);
+    for (const follower of [...(this.#followers ?? [])]) follower.close();
     this.#tail.clear();
   }
 

@@ -60,7 +60,9 @@ function aNode(engine: Engine) {
   const queues = createQueues(engine, clock.wallMs);
   const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log: silentLog });
   const environments = createEnvironments(engine, clock.wallMs);
-  const domain = { engine, environments, access, caches, topics, queues, queueMessages };
+  const webhooks = { async refresh() {} };
+  const deliveries = { async runOnce() {} };
+  const domain = { engine, environments, access, caches, topics, queues, queueMessages, webhooks, deliveries };
   const upkeep = new UpkeepWorker({ ...domain, log: silentLog, clock });
   return { caches, topics, tick: () => upkeep.runOnce(clock.steadyMs()) };
 }

@@ -158,4 +158,7 @@ export function follows(a: Position, b: Position): boolean {
 }
 
 /** How much one step of a catch-up takes. */
-export const catchUpBounds = { maxItems: limits.catchUpMaxItems, maxBytes: limits.catchUpMaxBytes };
+export const catchUpBounds: { readonly maxItems: number; readonly maxBytes: number } = {
+  maxItems: limits.catchUpMaxItems,
+  maxBytes: limits.catchUpMaxBytes,
+};

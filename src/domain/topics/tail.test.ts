@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { MemoryTopics } from "../../engines/embedded/memory-topics.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { Wakes } from "./followed-topic.ts";
 import { LiveTopic } from "./live-topic.ts";
 import type { TopicItem } from "./store.ts";
 import { Tail } from "./tail.ts";
@@ -46,7 +47,7 @@ it("gives its room back when its cache is deleted", () => {
   const budget = { usedBytes: 0, maxBytes: 1_000_000 };
   const key = { cache: { environment: "dev", cache: "c", cacheId: 1 }, topic: "t" };
   const store = new MemoryTopics(limits.memoryHistory, 1);
-  const topic = new LiveTopic(key, store, { page: 1, sequence: 0 }, budget, () => {});
+  const topic = new LiveTopic(key, store, { page: 1, sequence: 0 }, { budget, wakes: new Wakes() }, () => {});
   topic.committed(someItems(3, 100), nowMs);
   expect(budget.usedBytes).toBeGreaterThan(300);
   topic.fail(new TodokuError("not_found", "deleted"));

@@ -12,6 +12,7 @@ import { noRates, type Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import { checkName } from "../names.ts";
 import { AppendQueue, type PendingAppend } from "./append-queue.ts";
+import { FollowedTopic, Wakes } from "./followed-topic.ts";
 import { LiveTopic } from "./live-topic.ts";
 import { checkMessage, type Message } from "./message.ts";
 import { comparePositions, type Position } from "./position.ts";
@@ -44,6 +45,12 @@ export interface Topics {
     after: Position | undefined,
     sink: Sink,
   ): Promise<Subscription>;
+  /**
+   * Follows a topic for the server itself: no credential, no place among the subscribers, and `drain` does not end it. `onMoved` is called
+   * behind each turn of the event loop in which the topic moved: a commit, a flush.
+   * @throws TodokuError `unavailable`.
+   */
+  follow(cache: Cache, topic: string, onMoved: () => void): Promise<FollowedTopic>;
   /** Kept items behind `after`, at most `maxItems` (1..1000). @throws TodokuError as `subscribe`. */
   history(
     principal: Principal,
@@ -102,7 +109,7 @@ class TopicService implements Topics {
   readonly #queues: Record<Durability, AppendQueue>;
   /** By cache incarnation, then topic name. */
   readonly #live = new Map<number, Map<string, LiveTopic | Opening>>();
-  readonly #budget = { usedBytes: 0, maxBytes: limits.tailsMaxBytes };
+  readonly #shared = { budget: { usedBytes: 0, maxBytes: limits.tailsMaxBytes }, wakes: new Wakes() };
   readonly #stats = new Map<string, TopicStats>();
   #isStopping = false;
 
@@ -224,6 +231,10 @@ class TopicService implements Topics {
     return subscription;
   }
 
+  async follow(cache: Cache, topic: string, onMoved: () => void) {
+    return new FollowedTopic(await this.#liveTopic(cache, topic), onMoved);
+  }
+
   async history(principal: Principal, cacheName: string, topic: string, after: Position, maxItems: number) {
     authorize(principal, "topic.subscribe", cacheName, topic);
     checkName("topic", topic);
@@ -317,7 +328,7 @@ class TopicService implements Topics {
     try {
       const read = await store.head(key);
       const head = [read, committed() ?? read].sort(comparePositions)[1] as Position;
-      const live: LiveTopic = new LiveTopic(key, store, head, this.#budget, () => this.#linger(live));
+      const live: LiveTopic = new LiveTopic(key, store, head, this.#shared, () => this.#linger(live));
       this.#live.get(cache.cacheId)?.set(topic, live);
       return live;
     } catch (error) {
@@ -331,7 +342,7 @@ class TopicService implements Topics {
     live.lingering?.cancel();
     live.lingering = this.#options.wheel.schedule(limits.tailMinMs, () => {
       const topics = this.#live.get(live.key.cache.cacheId);
-      if (live.subscribers > 0 || topics?.get(live.key.topic) !== live) return;
+      if (!live.isUnfollowed || topics?.get(live.key.topic) !== live) return;
       live.dispose();
       topics.delete(live.key.topic);
       if (topics.size === 0) this.#live.delete(live.key.cache.cacheId);

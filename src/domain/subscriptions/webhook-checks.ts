@@ -1,0 +1,48 @@
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { checkName } from "../names.ts";
+
+/** @throws TodokuError `invalid_argument`: no name, or one that no address and no line of a list can hold. */
+export function checkWebhookName(name: string): void {
+  checkName("webhook", name);
+  if (/\p{Cc}/u.test(name)) throw invalid("webhook name must not have control characters");
+  // In the path of an address these two mean something else, however they are written.
+  if (name === "." || name === "..") throw invalid(`webhook name must not be "${name}"`);
+}
+
+/**
+ * No error repeats the URL: its query may hold a token.
+ * @param refusal says why a URL may not be called at all; undefined when it may.
+ * @throws TodokuError `invalid_argument`.
+ */
+export function checkWebhookUrl(url: string, refusal: (url: string) => string | undefined): void {
+  const { urlMaxLength } = limits.webhook;
+  if (url.length > urlMaxLength) {
+    throw invalid(`webhook url has ${url.length} characters; must be <= ${urlMaxLength}`);
+  }
+  // WHATWG parsing drops or mends these: what is kept must be what is called.
+  if (!url.isWellFormed() || /[\p{Cc}\s\\]/u.test(url)) {
+    throw invalid("webhook url must not have white space, control characters, backslashes or half characters");
+  }
+  const parsed = URL.parse(url);
+  if (!parsed) throw invalid("webhook url is no absolute URL, like https://example.com/hook");
+  if (parsed.protocol !== "https:" && parsed.protocol !== "http:") {
+    throw invalid(`webhook url begins with "${parsed.protocol}"; must be "https:" or "http:"`);
+  }
+  if (parsed.username !== "" || parsed.password !== "") {
+    throw invalid("webhook url must not have a user name or password");
+  }
+  if (url.includes("#")) throw invalid("webhook url must not have a fragment (#): it is never sent");
+  const reason = refusal(url);
+  if (reason !== undefined) throw invalid(`webhook url: ${reason}`);
+}
+
+/** @throws TodokuError `invalid_argument`: no whole number of `min`..`max`. */
+export function checkCount(what: string, count: number, min: number, max: number): void {
+  if (Number.isSafeInteger(count) && count >= min && count <= max) return;
+  throw invalid(`${what} ${count} must be a whole number >= ${min} and <= ${max}`);
+}
+
+function invalid(message: string): TodokuError {
+  return new TodokuError("invalid_argument", message);
+}

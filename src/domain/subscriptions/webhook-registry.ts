@@ -1,0 +1,196 @@
+import type { Engine } from "../engine.ts";
+import { isConflict } from "../secrets/secret.ts";
+import type { DurableSubscription } from "./subscription.ts";
+import {
+  type Kept,
+  subscriptionKeyOf,
+  subscriptionRecordKind,
+  toKept,
+  type WebhookDocument,
+} from "./webhook-document.ts";
+import type { WebhookChange } from "./webhooks.ts";
+
+// Others who change the same webhook at another node: whoever loses more often than this should hear of it.
+const maxTries = 5;
+
+/** What names a webhook. */
+export type WebhookKey = Pick<DurableSubscription, "environment" | "cache" | "name">;
+
+/** What a change makes of a webhook. */
+export interface Decision {
+  readonly document: WebhookDocument;
+  /** Begun as soon as the record is stored, before anybody hears of the change; awaited before it is answered. */
+  readonly onStored?: (now: DurableSubscription) => Promise<void>;
+}
+
+/** What this node knows of the store's webhooks, the one way to change them, and who wants to hear of it. */
+export class WebhookRegistry {
+  readonly #engine: Pick<Engine, "records" | "bus" | "isSingleNode">;
+  readonly #environments = new Map<string, Map<string, Kept>>();
+  readonly #listeners: ((change: WebhookChange) => void)[] = [];
+  /** The last change under way, by environment. */
+  readonly #changes = new Map<string, Promise<unknown>>();
+  /** Changes of our own so far: what was read before one of them is stale. */
+  #ownChanges = 0;
+
+  constructor(engine: Pick<Engine, "records" | "bus" | "isSingleNode">) {
+    this.#engine = engine;
+    engine.bus.listen((hint) => {
+      if (hint.kind !== "record-changed" || hint.recordKind !== subscriptionRecordKind) return;
+      this.refresh().catch(() => {}); // as if the hint were lost: the tick of each second comes anyway
+    });
+  }
+
+  async refresh(): Promise<void> {
+    const ownChanges = this.#ownChanges;
+    const stored = (await this.#engine.records.list(subscriptionRecordKind)).map(toKept);
+    if (ownChanges !== this.#ownChanges) return; // it would bring back what was deleted meanwhile
+    const alive = new Set(stored.map(({ subscription }) => subscription.id));
+    for (const kept of stored) this.#apply(kept.subscription, kept);
+    for (const { subscription } of this.all()) if (!alive.has(subscription.id)) this.#apply(subscription, undefined);
+  }
+
+  /** All that are known; those of one environment if it is given. */
+  all(environment?: string): readonly Kept[] {
+    const found = environment === undefined ? [...this.#environments.values()] : [this.#environments.get(environment)];
+    return found.flatMap((webhooks): Kept[] => [...(webhooks?.values() ?? [])]);
+  }
+
+  /** In no time. */
+  known({ environment, cache, name }: WebhookKey): Kept | undefined {
+    return this.#environments.get(environment)?.get(subscriptionKeyOf(environment, cache, name).name);
+  }
+
+  /** What the store says now; with one node that is what is known. */
+  async current(key: WebhookKey): Promise<Kept | undefined> {
+    if (!this.#engine.isSingleNode) {
+      const record = await this.#engine.records.read(recordKeyOf(key));
+      this.#apply(key, record && toKept(record));
+    }
+    return this.known(key);
+  }
+
+  /**
+   * Makes or changes a webhook, one after the other in an environment: they count each other.
+   * @param decide says what becomes of it; undefined: it stays as it is. It is asked again when another node was faster.
+   */
+  change(key: WebhookKey, decide: (was: Kept | undefined) => Promise<Decision | undefined>): Promise<Kept | undefined> {
+    return this.#inTurn(key.environment, async () => {
+      for (let tries = 1; ; tries++) {
+        const was = await this.current(key);
+        const decision = await decide(was);
+        if (!decision) return was;
+        try {
+          return await this.#store(key, was, decision);
+        } catch (error) {
+          if (!isConflict(error) || tries === maxTries) throw error;
+        }
+      }
+    });
+  }
+
+  async #store(key: WebhookKey, was: Kept | undefined, { document, onStored }: Decision): Promise<Kept> {
+    const { records } = this.#engine;
+    const recordKey = recordKeyOf(key);
+    const record = was
+      ? await records.replace(recordKey, { ...document }, was.version)
+      : await records.create(recordKey, { ...document });
+    const now = toKept(record);
+    const settled = onStored?.(now.subscription);
+    this.#changed(key, now);
+    await settled;
+    return now;
+  }
+
+  /** Answers what was removed. */
+  remove(key: WebhookKey): Promise<boolean> {
+    return this.#inTurn(key.environment, async () => {
+      const removed = await this.#engine.records.remove(recordKeyOf(key));
+      this.#changed(key, undefined);
+      return removed !== undefined;
+    });
+  }
+
+  /**
+   * The cache changed: forgets those whose records went with it. Each is looked for, whatever the change is called: a cache that is made
+   * in the commit that deletes the one before looks like a flush, and a webhook may be stored behind the look at what goes.
+   */
+  async refreshCache(environment: string, cache: string): Promise<void> {
+    for (const { subscription } of this.all(environment)) {
+      if (subscription.cache !== cache) continue;
+      const record = await this.#engine.records.read(recordKeyOf(subscription));
+      const isKnown = this.known(subscription)?.subscription.id === subscription.id;
+      if (isKnown && record?.id !== subscription.id) this.forget(subscription);
+    }
+  }
+
+  /** Its record is gone with something else's. */
+  forget(key: WebhookKey): void {
+    if (this.known(key)) this.#changed(key, undefined);
+  }
+
+  forgetEnvironment(environment: string): void {
+    for (const { subscription } of this.all(environment)) this.forget(subscription);
+    this.#environments.delete(environment);
+  }
+
+  onChange(listener: (change: WebhookChange) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  tell(change: WebhookChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  async #inTurn<T>(environment: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#changes.get(environment);
+    const done = (async () => {
+      await before;
+      return change();
+    })();
+    const ended = done.then(noop, noop); // whoever asked for the change is told
+    this.#changes.set(environment, ended);
+    try {
+      return await done;
+    } finally {
+      if (this.#changes.get(environment) === ended) this.#changes.delete(environment);
+    }
+  }
+
+  #changed(key: WebhookKey, now: Kept | undefined): void {
+    this.#ownChanges++;
+    this.#apply(key, now);
+    this.#engine.bus.send({ kind: "record-changed", recordKind: subscriptionRecordKind, ...pathOf(key) });
+  }
+
+  /** Takes over what the store says of one name, and tells the listeners. */
+  #apply(key: WebhookKey, now: Kept | undefined): void {
+    const { environment, name: path } = pathOf(key);
+    const webhooks = this.#environments.get(environment) ?? new Map<string, Kept>();
+    this.#environments.set(environment, webhooks);
+    const was = webhooks.get(path);
+    // A record read before a later change of our own must not bring back what was before it.
+    if (was && now && isOlder(now, was)) return;
+    if (now) webhooks.set(path, now);
+    else webhooks.delete(path);
+    const isSame = was?.subscription.id === now?.subscription.id;
+    if (was && !isSame) this.tell({ kind: "changed", was: was.subscription, now: undefined });
+    if (now) this.tell({ kind: "changed", was: isSame ? was?.subscription : undefined, now: now.subscription });
+  }
+}
+
+function noop(): void {}
+
+function isOlder(now: Kept, was: Kept): boolean {
+  const byId = now.subscription.id - was.subscription.id;
+  return byId < 0 || (byId === 0 && now.version <= was.version);
+}
+
+function recordKeyOf({ environment, cache, name }: WebhookKey) {
+  return subscriptionKeyOf(environment, cache, name);
+}
+
+function pathOf(key: WebhookKey): { readonly environment: string; readonly name: string } {
+  const { environment, name } = recordKeyOf(key);
+  return { environment, name };
+}
