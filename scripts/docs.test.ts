@@ -182,9 +182,9 @@ describe("a started server", () => {
   });
 
   it("has exactly the metrics of docs/reference/metrics.md", async () => {
-    const post = (path: string, body: object) =>
+    const post = (path: string, body: object, method = "POST") =>
       fetch(server.url + path, {
-        method: "POST",
+        method,
         headers: { "content-type": "application/json" },
         body: JSON.stringify(body),
       });
@@ -192,6 +192,8 @@ describe("a started server", () => {
     await post("/v1/queues", { name: "metrics" });
     expect((await post("/v1/queues/metrics/send", { body: "x" })).status).toBe(200);
     expect((await post("/v1/topics/metrics/t", { text: "x" })).status).toBe(200);
+    const webhook = { topic: "webhook", url: "http://127.0.0.1:9" };
+    expect((await post("/v1/webhooks/metrics/w", webhook, "PUT")).status).toBe(201);
     const text = await (await fetch(`${server.url}/metrics`)).text();
     const wanted = [...text.matchAll(/^# HELP (todoku_\w+) (.*)$/gm)].map(([, name, help = ""]) => {
       const type = new RegExp(`^# TYPE ${name} (\\w+)$`, "m").exec(text)?.[1];

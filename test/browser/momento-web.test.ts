@@ -66,11 +66,13 @@ describe.skipIf(isSkipped)(`the web SDK in Chromium${isSkipped ? ` (${noChromium
     received.subscription.unsubscribe();
   });
 
-  it("creates caches, sets and gets items, and reads our errors", async () => {
+  it("creates caches, sets and gets items, puts webhooks, and reads our errors", async () => {
     const tab = await aTab();
     expect(await tab.evaluate(() => window.page.createCache("from-web"))).toContain("Success");
     expect(await tab.evaluate(() => window.page.set("from-web", "k", "v"))).toContain("Success");
     expect(await tab.evaluate(() => window.page.get("from-web", "k"))).toContain("Hit");
+    const hook = () => window.page.putWebhook("from-web", "w", "t", "http://127.0.0.1:9/hook");
+    expect(await tab.evaluate(hook)).toContain("Success");
     expect(await tab.evaluate(() => window.page.publish("nowhere", "t", "x"))).toContain(
       'cache "nowhere" does not exist',
     );

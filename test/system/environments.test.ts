@@ -49,13 +49,16 @@ function statusOf(answer: CacheSet.Response): number {
 const grants = [{ resource: "topic", role: "publish-subscribe", cache: { all: true }, topic: { all: true } }];
 
 describe("what is done in one environment", () => {
-  /** A cache with an item and a message, a queue with a message, a secret. */
+  const webhook = { topic: "webhook", url: "http://127.0.0.1:9" };
+
+  /** A cache with an item, a message and webhooks that nobody listens to, a queue with a message, a secret. */
   async function furnish(apiKey: string): Promise<void> {
     for (const name of ["c", "scratch"]) await call("POST", "/v1/caches", { name }, apiKey);
     for (const name of ["q", "dead", "scratch"]) await call("POST", "/v1/queues", { name }, apiKey);
     await call("POST", "/v1/topics/c/t", { text: "first" }, apiKey);
     await call("POST", "/v1/queues/q/send", { body: "first" }, apiKey);
     await call("POST", "/v1/secrets/s", { value: "first" }, apiKey);
+    for (const name of ["w", "scratch"]) await call("PUT", `/v1/webhooks/c/${name}`, webhook, apiKey);
     using clients = momentoClients(keyCredential(apiKey, server.port));
     await clients.cache.set("c", "k", "first");
   }
@@ -64,7 +67,8 @@ describe("what is done in one environment", () => {
   async function view(apiKey: string) {
     const paths = ["caches", "queues", "queues/q", "queues/dead", "topics/c/t/items", "keys", "revocations"];
     const seen: unknown[] = [];
-    for (const path of [...paths, "signing-keys", "secrets", "secrets/s", "environment"]) {
+    const webhooks = ["webhooks", "webhooks/c/w/secret", "webhooks/c/w/dead-letters"];
+    for (const path of [...paths, ...webhooks, "signing-keys", "secrets", "secrets/s", "environment"]) {
       seen.push(path, await call("GET", `/v1/${path}`, undefined, apiKey));
     }
     seen.push(await call("POST", "/v1/queues/q/peek", {}, apiKey));
@@ -79,6 +83,11 @@ describe("what is done in one environment", () => {
     const post = (path: string, body?: unknown) => call("POST", path, body, apiKey);
     await post("/v1/caches/c/flush");
     await post("/v1/topics/c/t", { text: "second", messageId: "m" });
+    await call("PUT", "/v1/webhooks/c/w", { ...webhook, topic: "another" }, apiKey);
+    for (const verb of ["rotate", "pause", "resume", "test"]) await post(`/v1/webhooks/c/w/${verb}`, {});
+    await post("/v1/webhooks/c/w/dead-letters/replay", {});
+    await call("DELETE", "/v1/webhooks/c/w/dead-letters", undefined, apiKey);
+    await call("DELETE", "/v1/webhooks/c/scratch", undefined, apiKey);
     await call("DELETE", "/v1/caches/scratch", undefined, apiKey);
     await call(
       "PATCH",
@@ -207,6 +216,7 @@ describe("an environment that is destroyed", () => {
     for (let round = 0; round < 3; round++) {
       const apiKey = await anEnvironment("LOAD");
       const post = (path: string, body: unknown) => send("POST", path, body, apiKey);
+      const put = (path: string, body: unknown) => send("PUT", path, body, apiKey);
       for (const durability of ["disk", "memory"]) await post("/v1/caches", { name: durability, durability });
       await post("/v1/queues", { name: "q" });
       using clients = momentoClients(keyCredential(apiKey, server.port));
@@ -225,6 +235,9 @@ describe("an environment that is destroyed", () => {
       workers.add((n) => post("/v1/keys", { superUser: true, description: `key ${n}` }));
       workers.add(() => post("/v1/tokens", { grants, validForSeconds: 60 }));
       workers.add(() => post("/v1/signing-keys", { overlapSeconds: 0 }));
+      workers.add((n) =>
+        put(`/v1/webhooks/disk/webhook-${n % 50}`, { topic: `t-${n % 9}`, url: "http://127.0.0.1:9" }),
+      );
       workers.add((n) => post(`/v1/secrets/secret-${n % 500}`, { value: "v" }));
       workers.add((n) => post("/v1/revocations", { tokenId: `token ${n}` }));
       workers.add(() => post("/v1/caches/disk/flush", undefined));

@@ -12,6 +12,8 @@ import { signingKeyRoutes } from "./signing-keys.ts";
 import { ticketRoutes } from "./tickets.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { topicRoutes } from "./topics.ts";
+import { webhookDeliveryRoutes } from "./webhook-deliveries.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 /** Everything that the HTTP door serves, and that the OpenAPI document describes. */
 export const routes: Routes = {
@@ -20,6 +22,8 @@ export const routes: Routes = {
   ...topicRoutes,
   ...queueRoutes,
   ...queueMessageRoutes,
+  ...webhookRoutes,
+  ...webhookDeliveryRoutes,
   ...keyRotationRoutes,
   ...keyRoutes,
   ...tokenRoutes,

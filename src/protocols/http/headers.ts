@@ -23,7 +23,7 @@ export function isPreflight(request: IncomingMessage): boolean {
 
 /** Answers it. The same for all paths: the call itself gets the 404 or 405. */
 export function answerPreflight(response: ServerResponse): void {
-  response.setHeader("access-control-allow-methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+  response.setHeader("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   response.setHeader("access-control-allow-headers", "Authorization, Content-Type, Last-Event-ID");
   response.setHeader("access-control-max-age", maxAgeSeconds);
   response.writeHead(204).end();

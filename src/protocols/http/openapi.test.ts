@@ -25,6 +25,7 @@ interface Example {
 }
 
 const topic = { cache: "c", topic: "t" };
+const webhook = { cache: "c", webhook: "w" };
 const grants = [{ resource: "topic", role: "subscribe", cache: { all: true }, topic: { prefix: "t" } }];
 
 /** One request for each operation, by its id. They run in the order of the document, each by itself. */
@@ -63,6 +64,24 @@ const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
     return { path: { queue: "q" }, body: { changes: [change] } };
   },
   peekMessages: () => ({ path: { queue: "q" }, body: {} }),
+  listWebhooks: () => ({ query: "?cache=c" }),
+  putWebhook: () => ({ path: webhook, body: { topic: "t", url: "http://127.0.0.1:9/hook", ordered: false } }),
+  getWebhook: () => ({ path: webhook }),
+  deleteWebhook: async (call) => {
+    const path = { ...webhook, webhook: "short-lived" };
+    await call("putWebhook", { path, body: { topic: "t", url: "http://127.0.0.1:9/hook" } });
+    return { path };
+  },
+  readWebhookSecret: () => ({ path: webhook }),
+  rotateWebhookSecret: () => ({ path: webhook, body: { overlapSeconds: 0.5 } }),
+  pauseWebhook: () => ({ path: webhook }),
+  resumeWebhook: () => ({ path: webhook }),
+  testWebhook: () => ({ path: webhook }),
+  listDeliveries: () => ({ path: webhook, query: "?limit=1&before=9" }),
+  listFailures: () => ({ path: webhook, query: "?limit=1000" }),
+  listDeadLetters: () => ({ path: webhook, query: "?limit=1&after=0" }),
+  dropDeadLetters: () => ({ path: webhook }),
+  replayDeadLetters: () => ({ path: webhook, body: {} }),
   createKey: () => ({ body: { description: "of a test", grants } }),
   listKeys: () => ({}),
   deleteKey: async (call) => {

@@ -18,6 +18,7 @@ export const tags = {
   caches: "Named spaces of items and topics",
   topics: "Ordered logs that are published to and followed",
   queues: "Messages that are received, worked off and deleted",
+  webhooks: "Durable subscriptions of topics to URLs",
   tokens: "Disposable tokens, which say exactly who may do what and until when",
   keys: "API keys",
   secrets: "What applications must know and nobody else may, in versions",

@@ -14,6 +14,7 @@ import type { QueueMessages } from "../../domain/queues/messages.ts";
 import type { Queues } from "../../domain/queues/queues.ts";
 import type { KeyRotation } from "../../domain/secrets/key-rotation.ts";
 import type { Secrets } from "../../domain/secrets/secrets.ts";
+import type { Webhooks } from "../../domain/subscriptions/webhooks.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Heartbeats } from "../../lib/heartbeats.ts";
@@ -35,6 +36,7 @@ export interface HttpOptions {
   readonly topics: Topics;
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
+  readonly webhooks: Webhooks;
   readonly clock: Clock;
   /** Heartbeats of event streams run on it. */
   readonly wheel: TimerWheel;

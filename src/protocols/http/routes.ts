@@ -10,7 +10,7 @@ import type { HttpParts } from "./options.ts";
 export type HttpApp = Hono<{ Bindings: NodeBindings }>;
 
 /** By method. `HEAD` is answered as `GET` without the body. */
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** What paths lead to. A path segment `:name` is a parameter, percent-decoded. */
 export type Routes = Readonly<Record<string, Readonly<Partial<Record<Method, Operation>>>>>;

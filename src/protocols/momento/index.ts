@@ -5,9 +5,11 @@ import type { Keys } from "../../domain/auth/keys.ts";
 import type { Tokens } from "../../domain/auth/tokens.ts";
 import type { Caches } from "../../domain/cache/caches.ts";
 import type { Items } from "../../domain/cache/items.ts";
+import type { Lists } from "../../domain/cache/lists.ts";
 import type { TodokuError } from "../../domain/errors.ts";
 import type { ConnectionGuard } from "../../domain/limiting/connection-guard.ts";
 import { limits } from "../../domain/limits.ts";
+import type { Webhooks } from "../../domain/subscriptions/webhooks.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { Heartbeats } from "../../lib/heartbeats.ts";
@@ -22,8 +24,10 @@ import { GrpcEnvelope } from "./grpc.ts";
 import { GrpcWebEnvelope, isGrpcWeb } from "./grpc-web.ts";
 import { HttpApi, isHttpApi } from "./http-api.ts";
 import { itemMethods } from "./items.ts";
+import { listMethods } from "./lists.ts";
 import { tokenMethods } from "./tokens.ts";
 import { createPublish, createSubscribe } from "./topics.ts";
+import { webhookMethods } from "./webhooks.ts";
 
 export interface MomentoOptions {
   readonly auth: Auth;
@@ -31,7 +35,9 @@ export interface MomentoOptions {
   readonly tokens: Tokens;
   readonly caches: Caches;
   readonly items: Items;
+  readonly lists: Lists;
   readonly topics: Topics;
+  readonly webhooks: Webhooks;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   /** host:port that clients of minted tokens dial; asked when a token is made, for the port may be known late. */
@@ -56,7 +62,8 @@ export interface MomentoDoor {
 }
 
 export function createMomentoDoor(options: MomentoOptions): MomentoDoor {
-  const { auth, keys, tokens, caches, items, topics, clock, wheel, endpoint, onInternalError } = options;
+  const { auth, keys, tokens, caches, items, lists, topics, webhooks, clock, wheel, endpoint, onInternalError } =
+    options;
   const heartbeats = new Heartbeats(wheel, { roundMs: limits.heartbeatMs, turns: 10 });
   const { endsStreamsBeforeDeadline } = options;
   const services = { auth, topics, heartbeats, clock, wheel, endsStreamsBeforeDeadline };
@@ -65,9 +72,11 @@ export function createMomentoDoor(options: MomentoOptions): MomentoDoor {
     ["/cache_client.pubsub.Pubsub/Subscribe", { kind: "stream", handle: createSubscribe(services) }],
     ["/cache_client.Ping/Ping", { kind: "unary", handle: () => empty }],
     ...itemMethods(auth, items),
+    ...listMethods(auth, lists),
     ...cacheMethods(auth, caches, topics),
     ...authMethods(auth, keys, endpoint),
     ...tokenMethods(auth, tokens, endpoint),
+    ...webhookMethods(auth, webhooks),
   ]);
   const { connections, proxies } = options;
   const grpc = new GrpcEnvelope({ methods, wheel, onInternalError, connections, proxies });

@@ -58,6 +58,8 @@ const page = {
   set: async (name: string, key: string, value: string) => tell(await cache.set(name, key, value)),
   get: async (name: string, key: string) => tell(await cache.get(name, key)),
   publish: async (name: string, topic: string, text: string) => tell(await topics.publish(name, topic, text)),
+  putWebhook: async (name: string, webhook: string, topicName: string, destination: string) =>
+    tell(await topics.putWebhook(name, webhook, { topicName, destination })),
   async token(scope: DisposableTokenScope, seconds: number, tokenId: string): Promise<string> {
     const response = await auth.generateDisposableToken(scope, ExpiresIn.seconds(seconds), { tokenId });
     return response instanceof GenerateDisposableToken.Success ? response.authToken : tell(response);
