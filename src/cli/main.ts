@@ -18,6 +18,7 @@ import { registerStart } from "./commands/start.ts";
 import { registerTls } from "./commands/tls.ts";
 import { registerToken } from "./commands/token.ts";
 import { registerTopic } from "./commands/topic.ts";
+import { registerWebhook } from "./commands/webhook.ts";
 import { exitCodeOf, explain } from "./failure.ts";
 
 const program = new Command("todoku")
@@ -35,6 +36,7 @@ registerEnv(program);
 registerTopic(program);
 registerCache(program);
 registerQueue(program);
+registerWebhook(program);
 registerKey(program);
 registerToken(program);
 registerSecret(program);

@@ -57,6 +57,40 @@ describe("todoku apply", () => {
     expect((await run(["key", "list", "--json", "--api-key", admin]))[0]).toBe(0);
   });
 
+  it("puts what a webhook signs with into its secret, once, and again when the secret has lost it", async () => {
+    const webhook = { cache: "c", name: "mail", topic: "sent", url: "https://mail.example/hook?token=t0" };
+    const wanted = { webhooks: [{ ...webhook, secret: "mail-hook" }] };
+    expect((await apply(wanted))[1]).toBe("+ webhook mail of cache c: into secret mail-hook\n");
+    const [, signsWith] = await run(["webhook", "secret", "c", "mail"]);
+    expect(await run(["secret", "get", "mail-hook"])).toEqual([0, signsWith, ""]);
+    expect(await changesOf(wanted)).toEqual([]);
+
+    await run(["secret", "put", "mail-hook"], "elsewhere");
+    const line = "~ webhook mail of cache c: secret another value -> what it signs with, into secret mail-hook\n";
+    expect((await apply(wanted))[1]).toBe(line);
+    expect((await run(["secret", "get", "mail-hook", "--json"]))[1]).toContain('"version":3');
+    await run(["secret", "rm", "mail-hook"]);
+    expect(await changesOf(wanted)).toEqual(["update webhook mail"]);
+    expect(await run(["secret", "get", "mail-hook"])).toEqual([0, signsWith, ""]);
+  });
+
+  it("changes a webhook, shows no query of a URL, and says where it is", async () => {
+    const webhook = { cache: "c", name: "mail", topic: "sent", url: "https://mail.example/hook?token=t0" };
+    await apply({ webhooks: [webhook] });
+    const changed = { ...webhook, url: "https://mail.example/hook?token=t1", ordered: false };
+    const line =
+      "~ webhook mail of cache c: ordered true -> false, url https://mail.example/hook?... -> https://mail.example/hook?...\n";
+    expect((await apply({ webhooks: [changed] }, "--dry-run"))[1]).toBe(line);
+    const [, json] = await apply({ webhooks: [changed] }, "--json");
+    expect(json).not.toContain("token=");
+    const { changes, outputs } = JSON.parse(json) as { changes: unknown[]; outputs: Record<string, unknown> };
+    expect(changes).toMatchObject([{ action: "update", kind: "webhook", name: "mail", cache: "c" }]);
+    expect(outputs.webhooks).toEqual([{ cache: "c", name: "mail", path: "/v1/webhooks/c/mail" }]);
+    expect((await run(["webhook", "list"]))[1]).toMatch(/^c +mail +sent +no /m);
+    expect(await changesOf({ webhooks: [] })).toEqual([]);
+    expect(await changesOf({ webhooks: [] }, "--prune")).toEqual(["delete webhook mail"]);
+  });
+
   it("shows what it would do, and does nothing, when it is asked for", async () => {
     expect((await apply(file, "--dry-run"))[2]).toBe("5 changes would be made in environment dev\n");
     expect((await apply(file, "--dry-run"))[2]).toBe("5 changes would be made in environment dev\n");
@@ -138,6 +172,7 @@ describe("todoku apply", () => {
     expect(outputs).toEqual({
       caches: { notifications: { path: "/v1/topics/notifications" } },
       queues: { tasks: { path: "/v1/queues/tasks" }, dead: { path: "/v1/queues/dead" } },
+      webhooks: [],
       keys: { worker: { keyId: expect.stringMatching(/^dev-[0-9a-f]{16}$/), secret: "worker-key" } },
     });
   });
@@ -154,7 +189,9 @@ describe("todoku apply", () => {
 
 describe("todoku export", () => {
   it("writes YAML that apply takes and has nothing to do with, and that makes the same elsewhere", async () => {
-    await apply({ ...file, keys: [{ name: "worker", grants: [receive], description: "works" }] });
+    const webhook = { cache: "notifications", name: "mail", topic: "sent", url: "https://mail.example" };
+    const webhooks = [webhook, { ...webhook, name: "audit", ordered: false }];
+    await apply({ ...file, webhooks, keys: [{ name: "worker", grants: [receive], description: "works" }] });
     await run(["key", "create", "--super-user"]);
     const [, yaml] = await run(["export"]);
     expect(await run(["apply", "-f", "-", "--prune"], yaml)).toEqual([
@@ -173,10 +210,19 @@ describe("todoku export", () => {
 
 describe("whatever a file says", () => {
   const queueNames = ["a", "b", "c", "d"];
+  const aWebhook = fc.record({
+    ...{ cache: fc.constant("c"), name: fc.constantFrom("v", "w") },
+    topic: fc.constantFrom("t", "u"),
+    url: fc.constantFrom("https://mail.example", "https://mail.example/?a=1", "http://MAIL.example:80/a/./b"),
+    ordered: fc.option(fc.boolean(), { nil: undefined }),
+  });
   const aFile = fc.record({
     caches: fc
       .uniqueArray(fc.constantFrom("x", "y", "z"), { maxLength: 3 })
-      .map((names) => names.map((name) => ({ name }))),
+      .map((names) => ["c", ...names].map((name) => ({ name }))),
+    webhooks: fc
+      .uniqueArray(aWebhook, { maxLength: 2, selector: ({ name }) => name })
+      .map((webhooks) => webhooks.map((webhook) => ({ ...webhook, secret: `${webhook.name}-hook` }))),
     queues: fc
       .uniqueArray(fc.constantFrom(...queueNames), { maxLength: 4 })
       .chain((names) =>

@@ -1,12 +1,14 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { carryOut, type MadeKey } from "../resources/carry-out.ts";
+import type { Change } from "../resources/change.ts";
 import { type Current, readCurrent } from "../resources/current.ts";
-import { type Change, toPlan } from "../resources/plan.ts";
+import { toPlan } from "../resources/plan.ts";
 import { parseResourceFile, type ResourceFile, ResourceFileError } from "../resources/resource-file.ts";
 import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
 import { readText } from "./input.ts";
 import { type CommandIo, printable, processIo } from "./io.ts";
+import { pathOf } from "./webhook-shape.ts";
 
 interface ApplyOptions extends ConnectionOptions {
   readonly file: string;
@@ -18,7 +20,7 @@ interface ApplyOptions extends ConnectionOptions {
 export function registerApply(program: Command, io: CommandIo = processIo): void {
   withConnection(program.command("apply"))
     .description(
-      "give an environment what a file says: caches, queues, keys and settings; again and again changes nothing more",
+      "give an environment what a file says: caches, queues, webhooks, keys and settings; again and again changes nothing more",
     )
     .requiredOption("-f, --file <file>", "the file, YAML or JSON; - reads stdin")
     .option("--prune", "delete what the file does not have, with its data; keys only when they have a name")
@@ -55,11 +57,12 @@ async function readResourceFile(command: Command, path: string, io: CommandIo): 
 
 const signs = { create: "+", update: "~", replace: "!", delete: "-" } as const;
 
-function lineOf({ action, kind, name, differences, secret }: Change): string {
+function lineOf({ action, kind, name, cache, differences, secret }: Change): string {
   const details = Object.entries(differences).map(([field, { from, to }]) => `${field} ${words(from)} -> ${words(to)}`);
-  const place = secret !== undefined && action !== "update" ? [`into secret ${secret}`] : [];
+  const place = secret === undefined ? [] : [`into secret ${secret}`];
   const text = [...details, ...place].join(", ");
-  return printable(`${signs[action]} ${kind} ${name}${text === "" ? "" : `: ${text}`}`);
+  const title = cache === undefined ? name : `${name} of cache ${cache}`;
+  return printable(`${signs[action]} ${kind} ${title}${text === "" ? "" : `: ${text}`}`);
 }
 
 function words(value: unknown): string {
@@ -97,10 +100,11 @@ function toOutput(
   return {
     environment: current.environment,
     dryRun,
-    changes: changes.map(({ action, kind, name, differences }) => ({ action, kind, name, differences })),
+    changes: changes.map(({ action, kind, name, cache, differences }) => ({ action, kind, name, cache, differences })),
     outputs: {
       caches: Object.fromEntries((file.caches ?? []).map((cache) => address("topics", cache))),
       queues: Object.fromEntries((file.queues ?? []).map((queue) => address("queues", queue))),
+      webhooks: (file.webhooks ?? []).map(({ cache, name }) => ({ cache, name, path: pathOf(cache, name) })),
       keys: Object.fromEntries(keys),
     },
   };

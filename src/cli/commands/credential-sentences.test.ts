@@ -34,6 +34,8 @@ It may not
   - receive messages from queues
   - read secrets
   - write secrets
+  - see webhooks
+  - make and change webhooks
   - issue tokens
   - make or delete caches, queues and API keys, or revoke anything
   - do any of it where no grant above says so`);

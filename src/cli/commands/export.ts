@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { defaultSettings } from "../../domain/queues/settings.ts";
 import { type CurrentKey, type CurrentQueue, readCurrent } from "../resources/current.ts";
 import { printResourceFile, type ResourceFile } from "../resources/resource-file.ts";
+import type { CurrentWebhook } from "../resources/webhooks.ts";
 import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
 import { type CommandIo, processIo } from "./io.ts";
 
@@ -9,15 +10,17 @@ import { type CommandIo, processIo } from "./io.ts";
 export function registerExport(program: Command, io: CommandIo = processIo): void {
   withConnection(program.command("export"))
     .description(
-      "print what an environment has, as a file for apply: caches, queues, named keys and settings; no data, no secrets",
+      "print what an environment has, as a file for apply: caches, queues, webhooks, named keys and settings; no data, no secrets",
     )
     .action(async (options: ConnectionOptions, command: Command) => {
       const client = createClient(command, options, io);
-      const { settings, caches, queues, keys } = await readCurrent(client, { caches: [], queues: [], keys: [] });
+      const everything = { caches: [], queues: [], webhooks: [], keys: [] };
+      const { settings, caches, queues, webhooks, keys } = await readCurrent(client, everything);
       const file: ResourceFile = {
         ...(Object.keys(settings).length === 0 ? {} : { settings }),
         caches: caches.map(({ name, durability }) => ({ name, durability })),
         queues: queues.map(toQueue),
+        webhooks: webhooks.map(toWebhook),
         keys: keys.flatMap(toKey),
       };
       io.stdout.write(options.json ? `${JSON.stringify(file)}\n` : printResourceFile(file));
@@ -34,6 +37,10 @@ function toQueue({ name, visibilitySeconds, delaySeconds, retentionSeconds, dead
     ...(retentionSeconds * 1000 === retentionMs ? {} : { retentionSeconds }),
     ...(deadLetter === undefined ? {} : { deadLetter }),
   };
+}
+
+function toWebhook({ cache, name, topic, url, ordered }: CurrentWebhook) {
+  return { cache, name, topic, url, ...(ordered ? {} : { ordered }) };
 }
 
 function toKey({ name, description, superUser, operator, grants }: CurrentKey): NonNullable<ResourceFile["keys"]> {

@@ -1,4 +1,4 @@
-import type { Grant, TokenGrant } from "../../domain/auth/grants.ts";
+import type { Grant } from "../../domain/auth/grants.ts";
 import type { Selector } from "../../domain/auth/selector.ts";
 import { printable } from "./io.ts";
 
@@ -23,6 +23,8 @@ const abilities: readonly { readonly words: string; readonly given: readonly str
   { words: "receive messages from queues", given: ["queue.receive", "queue.send-receive"] },
   { words: "read secrets", given: ["secret.read", "secret.read-write"] },
   { words: "write secrets", given: ["secret.write", "secret.read-write"] },
+  { words: "see webhooks", given: ["webhook.read", "webhook.read-write"] },
+  { words: "make and change webhooks", given: ["webhook.read-write"] },
   { words: "issue tokens", given: ["token.issue"] },
   { words: "make or delete caches, queues and API keys, or revoke anything", given: [] },
 ];
@@ -40,9 +42,10 @@ const verbs = {
     receive: "receive messages from",
   },
   secret: { "read-write": "read and write", read: "read", write: "write" },
+  webhook: { "read-write": "see, make and change", read: "see" },
 } as const;
 
-function describeOne(grant: TokenGrant | Extract<Grant, { resource: "secret" }>): string {
+function describeOne(grant: Exclude<Grant, { resource: "token" }>): string {
   switch (grant.resource) {
     case "topic":
       return `${verbs.topic[grant.role]} ${select("topic", grant.topic)} of ${select("cache", grant.cache)}`;
@@ -55,6 +58,8 @@ function describeOne(grant: TokenGrant | Extract<Grant, { resource: "secret" }>)
       return `${verbs.queue[grant.role]} ${select("queue", grant.queue)}`;
     case "secret":
       return `${verbs.secret[grant.role]} ${select("secret", grant.secret)}`;
+    case "webhook":
+      return `${verbs.webhook[grant.role]} ${select("webhook", grant.webhook)} of ${select("cache", grant.cache)}`;
   }
 }
 

@@ -1,5 +1,8 @@
 import type { Client } from "../commands/client.ts";
-import type { Change } from "./plan.ts";
+import { pathOf as webhookPath } from "../commands/webhook-shape.ts";
+import type { Change } from "./change.ts";
+import { putSecret } from "./secret-store.ts";
+import { putWebhook } from "./webhooks.ts";
 
 /** What became of a key: its id, and the key itself where no secret keeps it. It is printed once. */
 export interface MadeKey {
@@ -16,6 +19,10 @@ export interface MadeKey {
 export async function carryOut(client: Client, change: Change): Promise<MadeKey | undefined> {
   const { action, kind, name, body, keyId } = change;
   const path = pathOf(change);
+  if (kind === "webhook" && action !== "delete") {
+    await putWebhook(client, change);
+    return undefined;
+  }
   if (kind === "key" && (action === "create" || action === "replace")) {
     if (action === "replace") await client.call("DELETE", `/v1/keys/${keyId}`);
     return makeKey(client, change);
@@ -27,7 +34,8 @@ export async function carryOut(client: Client, change: Change): Promise<MadeKey 
   return undefined;
 }
 
-function pathOf({ kind, name, keyId }: Change): string {
+function pathOf({ kind, name, keyId, cache = "" }: Change): string {
+  if (kind === "webhook") return webhookPath(cache, name);
   if (kind === "settings") return `/v1/environments/${encodeURIComponent(name)}`;
   return `/v1/${kind}s/${kind === "key" ? keyId : encodeURIComponent(name)}`;
 }
@@ -35,6 +43,6 @@ function pathOf({ kind, name, keyId }: Change): string {
 async function makeKey(client: Client, { body, secret }: Change): Promise<MadeKey> {
   const { keyId, apiKey } = (await client.call("POST", "/v1/keys", body)) as { keyId: string; apiKey: string };
   if (secret === undefined) return { keyId, apiKey };
-  await client.call("POST", `/v1/secrets/${encodeURIComponent(secret)}`, { value: apiKey });
+  await putSecret(client, secret, apiKey);
   return { keyId, secret };
 }

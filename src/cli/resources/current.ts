@@ -2,8 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import { parseSecret } from "../../domain/auth/api-key.ts";
 import { unwrapCredential } from "../../domain/auth/credential.ts";
 import { TodokuError } from "../../domain/errors.ts";
-import { CallFailure, type Client } from "../commands/client.ts";
+import type { Client } from "../commands/client.ts";
 import type { ResourceFile } from "./resource-file.ts";
+import { readSecret } from "./secret-store.ts";
+import { type CurrentWebhook, withSecrets } from "./webhooks.ts";
 
 /** A key as the server lists it. */
 export interface CurrentKey {
@@ -22,6 +24,7 @@ export interface Current {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly caches: readonly { readonly name: string; readonly durability: "disk" | "memory" }[];
   readonly queues: readonly CurrentQueue[];
+  readonly webhooks: readonly CurrentWebhook[];
   readonly keys: readonly CurrentKey[];
   /** Of each secret that is asked for: the id of the API key that it holds; undefined when it holds none, or is missing. */
   readonly keyIdInSecret: ReadonlyMap<string, string | undefined>;
@@ -39,7 +42,7 @@ export interface CurrentQueue {
 /** Reads it; only what `file` speaks of, so that a credential needs rights for no more. @throws CallFailure. */
 export async function readCurrent(client: Client, file: ResourceFile): Promise<Current> {
   const environment = (await client.call("GET", "/v1/environment")) as Pick<Current, "settings"> & { name: string };
-  const list = async <T>(part: "caches" | "queues" | "keys"): Promise<readonly T[]> =>
+  const list = async <T>(part: "caches" | "queues" | "webhooks" | "keys"): Promise<readonly T[]> =>
     file[part] === undefined
       ? []
       : (((await client.call("GET", `/v1/${part}`)) as Record<string, readonly T[]>)[part] ?? []);
@@ -51,6 +54,7 @@ export async function readCurrent(client: Client, file: ResourceFile): Promise<C
     settings: environment.settings,
     caches: await list("caches"),
     queues: await list("queues"),
+    webhooks: await withSecrets(client, file, await list<CurrentWebhook>("webhooks")),
     keys: newestOfEachName((await list<CurrentKey>("keys")).filter(isAlive)),
     keyIdInSecret,
   };
@@ -68,12 +72,11 @@ function newestOfEachName(keys: readonly CurrentKey[]): readonly CurrentKey[] {
 
 /** The id of the key that a secret holds, in any of its forms. */
 async function keyIdIn(client: Client, secret: string): Promise<string | undefined> {
+  const value = await readSecret(client, secret);
   try {
-    const { value } = (await client.call("GET", `/v1/secrets/${encodeURIComponent(secret)}`)) as { value: string };
-    return parseSecret(unwrapCredential(value.trim())).keyId;
+    return value === undefined ? undefined : parseSecret(unwrapCredential(value.trim())).keyId;
   } catch (error) {
     if (error instanceof TodokuError) return undefined; // it is no key
-    if (error instanceof CallFailure && error.code === "not_found") return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { toPlan } from "./plan.ts";
 import type { ResourceFile } from "./resource-file.ts";
 
 const empty: Current = {
-  ...{ environment: "dev", settings: {}, caches: [], queues: [], keys: [] },
+  ...{ environment: "dev", settings: {}, caches: [], queues: [], webhooks: [], keys: [] },
   keyIdInSecret: new Map(),
 };
 const seconds = { visibilitySeconds: 30, delaySeconds: 0, retentionSeconds: 345_600 };
@@ -78,6 +78,37 @@ describe("a plan", () => {
     expect(steps({ keys }, holding("dev-ffffffffffffffff"))).toEqual(["replace key worker"]);
   });
 
+  it("makes webhooks after caches and before keys, and changes what differs", () => {
+    const wanted = { cache: "c", name: "w", topic: "t", url: "https://Mail.example?token=1", secret: "s" };
+    const file: ResourceFile = { caches: [{ name: "c" }], webhooks: [wanted], keys: [{ name: "k", superUser: true }] };
+    expect(steps(file, empty)).toEqual(["create cache c", "create webhook w", "create key k"]);
+
+    const { secret, ...plain } = wanted;
+    const made = { ...plain, url: "https://mail.example/?token=1", ordered: true } as const;
+    const changesFrom = (old: Partial<Current["webhooks"][number]>, declared = wanted) =>
+      toPlan({ webhooks: [declared] }, { ...empty, webhooks: [{ ...made, ...old }] }, false).changes;
+    expect(changesFrom({ secretHolds: "what it signs with" })).toEqual([]);
+    const [change] = changesFrom({ ordered: false, url: "https://mail.example/?token=2", secretHolds: "nothing" });
+    expect(change).toMatchObject({ action: "update", secret, body: { ordered: true, url: wanted.url } });
+    expect(change?.differences).toEqual({
+      ordered: { from: false, to: true },
+      url: { from: "https://mail.example/?...", to: "https://Mail.example?..." },
+      secret: { from: "nothing", to: "what it signs with" },
+    });
+  });
+
+  it("says when a webhook would have no cache", () => {
+    const webhooks = [{ cache: "old", name: "w", topic: "t", url: "https://mail.example" }];
+    const current: Current = { ...empty, caches: [{ name: "old", durability: "disk" }] };
+    const sentence = 'webhook "w": its cache "old" is';
+    expect(toPlan({ caches: [], webhooks }, current, false).problems).toEqual([]);
+    expect(toPlan({ caches: [], webhooks }, current, true).problems).toEqual([`${sentence} not in the file`]);
+    expect(toPlan({ caches: [], webhooks }, empty, false).problems).toEqual([
+      `${sentence} neither in the file nor there`,
+    ]);
+    expect(toPlan({ webhooks }, empty, false).problems).toEqual([]); // it was not asked which caches there are
+  });
+
   it("prunes only the parts that the file has, and no key without a name", () => {
     const { name: _, ...unnamed } = key;
     const current: Current = {
@@ -87,8 +118,10 @@ describe("a plan", () => {
         { name: "q", ...seconds, deadLetter: { queue: "d", maxReceives: 1 } },
         { name: "d", ...seconds },
       ],
+      webhooks: [{ cache: "c", name: "w", topic: "t", url: "https://mail.example/", ordered: true }],
       keys: [key, unnamed],
     };
+    expect(steps({ caches: [], webhooks: [] }, current, true)).toEqual(["delete webhook w", "delete cache c"]);
     expect(steps({ queues: [], keys: [] }, current, true)).toEqual([
       "delete key worker",
       "update queue q",

@@ -1,29 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { defaultSettings } from "../../domain/queues/settings.ts";
+import { type Change, compare, type Plan } from "./change.ts";
 import { type Current, type CurrentKey, isSameGrants } from "./current.ts";
 import type { ResourceFile } from "./resource-file.ts";
-
-/** One call that brings the environment nearer to the file. */
-export interface Change {
-  readonly action: "create" | "update" | "replace" | "delete";
-  readonly kind: "settings" | "cache" | "queue" | "key";
-  readonly name: string;
-  /** By field: what it is, and what it will be. */
-  readonly differences: Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
-  /** What is sent. */
-  readonly body?: unknown;
-  /** Of a key: the one there is. */
-  readonly keyId?: string;
-  /** Of a key: where the new one is put. */
-  readonly secret?: string;
-}
-
-/** What has to be done, in the order in which it works, and what cannot be. */
-export interface Plan {
-  readonly changes: readonly Change[];
-  /** Sentences. With one of them nothing is carried out. */
-  readonly problems: readonly string[];
-}
+import { planWebhooks, pruneWebhooks } from "./webhooks.ts";
 
 /** Compares; pure. `prune`: what the file does not have goes, too; keys only when they have a name, for those without one were made by hand. */
 export function toPlan(file: ResourceFile, current: Current, prune: boolean): Plan {
@@ -31,6 +11,7 @@ export function toPlan(file: ResourceFile, current: Current, prune: boolean): Pl
     planSettings(file, current),
     planQueues(file, current, prune),
     planCaches(file, current),
+    planWebhooks(file, current, prune),
     planKeys(file, current),
   ];
   const pruned = prune ? planPrune(file, current) : [];
@@ -112,7 +93,7 @@ function planKeys({ keys = [] }: ResourceFile, current: Current): Plan {
   return { changes, problems: [] };
 }
 
-/** Keys first: who uses what goes should hear of it by being refused. Dead-letter rules go before their queues, which could not be deleted otherwise. */
+/** Keys first: who uses what goes should hear of it by being refused. Webhooks go before their caches, which would take them along. Dead-letter rules go before their queues, which could not be deleted otherwise. */
 function planPrune(file: ResourceFile, current: Current): Change[] {
   const surplus = <T extends { readonly name?: string }>(
     part: readonly { readonly name: string }[] | undefined,
@@ -125,6 +106,7 @@ function planPrune(file: ResourceFile, current: Current): Change[] {
   const gone = { differences: {}, action: "delete" } as const;
   return [
     ...surplus(file.keys, current.keys).map(({ name = "", keyId }): Change => ({ ...gone, kind: "key", name, keyId })),
+    ...pruneWebhooks(file, current.webhooks),
     ...queues.flatMap(({ name, deadLetter }): Change[] =>
       deadLetter === undefined
         ? []
@@ -161,17 +143,4 @@ function compareKey(old: CurrentKey, key: NonNullable<ResourceFile["keys"]>[numb
   );
   const grants = key.grants ?? [];
   return isSameGrants(old.grants, grants) ? plain : { ...plain, grants: { from: old.grants, to: grants } };
-}
-
-/** The fields in which they differ. */
-function compare(
-  from: Readonly<Record<string, unknown>>,
-  to: Readonly<Record<string, unknown>>,
-): Change["differences"] {
-  const fields = [...new Set([...Object.keys(from), ...Object.keys(to)])];
-  return Object.fromEntries(
-    fields
-      .filter((field) => !isDeepStrictEqual(from[field], to[field]))
-      .map((field) => [field, { from: from[field], to: to[field] }]),
-  );
 }

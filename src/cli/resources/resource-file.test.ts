@@ -10,6 +10,8 @@ queues:
   - name: tasks
     visibilitySeconds: 1.5
     deadLetter: { queue: dead, maxReceives: 5 }
+webhooks:
+  - { cache: notifications, name: mail, topic: sent, url: "https://mail.example/hook", ordered: false, secret: mail-hook }
 keys:
   - name: worker
     grants:
@@ -38,8 +40,17 @@ describe("a resource file", () => {
     ["caches: [{ name: a }, { name: a }]", 'caches: "a" stands there twice'],
     [
       "keys: [{ name: a, superUser: true, secret: s }, { name: b, superUser: true, secret: s }]",
-      'secrets of keys: "s" stands there twice',
+      'secrets: "s" stands there twice',
     ],
+    [
+      "webhooks: [{ cache: c, name: w, topic: t, url: u }, { cache: c, name: w, topic: s, url: u }]",
+      'webhooks: "w" of cache "c" stands there twice',
+    ],
+    [
+      "{ webhooks: [{ cache: c, name: w, topic: t, url: u, secret: s }], keys: [{ name: a, superUser: true, secret: s }] }",
+      'secrets: "s" stands there twice',
+    ],
+    ["webhooks: [{ cache: c, name: w, topic: t }]", "webhooks[0].url: "],
     ["caches: [{ name: a, durability: tape }]", "caches[0].durability: Invalid option"],
     ["a: [", "it is no YAML: "],
     ["caches", "the file: "],

@@ -11,6 +11,16 @@ const queueSchema = z.strictObject({
   retentionSeconds: z.number().optional(),
   deadLetter: z.strictObject({ queue: name, maxReceives: z.int() }).optional(),
 });
+const webhookSchema = z.strictObject({
+  cache: name,
+  name,
+  topic: name,
+  url: name,
+  /** Default: true. */
+  ordered: z.boolean().optional(),
+  /** Where what it signs with is put when it is made. */
+  secret: name.optional(),
+});
 const keySchema = z
   .strictObject({
     name,
@@ -28,6 +38,7 @@ const resourceFileSchema = z.strictObject({
   settings: z.record(z.string(), z.unknown()).optional(),
   caches: z.array(z.strictObject({ name, durability: z.enum(["disk", "memory"]).optional() })).optional(),
   queues: z.array(queueSchema).optional(),
+  webhooks: z.array(webhookSchema).optional(),
   keys: z.array(keySchema).optional(),
 });
 
@@ -46,12 +57,18 @@ export function parseResourceFile(text: string): ResourceFile {
     throw new ResourceFileError(error.issues.map((issue) => `${placeOf(issue)}: ${wordsOf(issue)}`).join("\n"));
   }
   const twice = [
-    ...namedTwice("caches", data.caches),
-    ...namedTwice("queues", data.queues),
-    ...namedTwice("keys", data.keys),
+    ...namedTwice("caches", data.caches?.map(titleOf)),
+    ...namedTwice("queues", data.queues?.map(titleOf)),
     ...namedTwice(
-      "secrets of keys",
-      data.keys?.flatMap(({ secret }) => (secret ? [{ name: secret }] : [])),
+      "webhooks",
+      data.webhooks?.map((webhook) => `${titleOf(webhook)} of cache ${JSON.stringify(webhook.cache)}`),
+    ),
+    ...namedTwice("keys", data.keys?.map(titleOf)),
+    ...namedTwice(
+      "secrets",
+      [...(data.webhooks ?? []), ...(data.keys ?? [])].flatMap(({ secret }) =>
+        secret ? [JSON.stringify(secret)] : [],
+      ),
     ),
   ];
   if (twice.length > 0) throw new ResourceFileError(twice.join("\n"));
@@ -85,9 +102,12 @@ function wordsOf(issue: z.core.$ZodIssue): string {
   return issue.message;
 }
 
-function namedTwice(part: string, entries: readonly { readonly name: string }[] = []): string[] {
-  const names = entries.map((entry) => entry.name);
-  return [...new Set(names.filter((name, n) => names.indexOf(name) !== n))].map(
-    (name) => `${part}: "${name}" stands there twice`,
+function titleOf({ name }: { readonly name: string }): string {
+  return JSON.stringify(name);
+}
+
+function namedTwice(part: string, titles: readonly string[] = []): string[] {
+  return [...new Set(titles.filter((title, n) => titles.indexOf(title) !== n))].map(
+    (title) => `${part}: ${title} stands there twice`,
   );
 }
