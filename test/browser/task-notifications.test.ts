@@ -3,6 +3,7 @@ import { TopicSubscribe } from "@gomomento/sdk";
 import AxeBuilder from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { applications } from "../../scripts/start/applications.ts";
 import { buildPage } from "../../scripts/start/page.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { keyCredential, momentoClients } from "../support/momento-node.ts";
@@ -21,7 +22,7 @@ describe("task-notifications in Chromium", () => {
   const pageOf = { alice: () => alice as Page, bob: () => bob as Page };
 
   beforeAll(async () => {
-    await buildPage();
+    await buildPage(applications[0]);
     directory = await aDirectory();
     app = await startTaskNotifications(directory.path, taskMs);
     browser = await launchChromium();

@@ -33,11 +33,11 @@ afterEach(async () => {
   await directory[Symbol.asyncDispose]();
 });
 
-function start(args: readonly string[] = [], env: Record<string, string> = {}): StartProcess {
+function start(args: readonly string[] = [], env: Record<string, string> = {}, application?: string): StartProcess {
   const flags = ["--port", "0", "--data-dir", directory.path, ...args];
-  const child = spawn(process.execPath, ["scripts/start.ts", ...flags], {
+  const child = spawn(process.execPath, ["scripts/start.ts", ...(application ? [application] : []), ...flags], {
     cwd: root,
-    env: { ...process.env, PAGE_PORT: "0", IDP_PORT: "0", ...env },
+    env: { ...process.env, PAGE_PORT: "0", IDP_PORT: "0", RECEIVER_PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   captureProcess(child, ["dev", ...args]);
@@ -110,6 +110,23 @@ describe("npm start", () => {
     const queues = await (await fetch(`${todoku}/v1/queues`)).json();
     expect(queues).toMatchObject({ queues: [{ name: "tasks" }, { name: "tasks-dead" }] });
     expect((await fetch(`${page}/token`)).status).toBe(401);
+  });
+
+  it("starts the application that is named, and names those that there are", async () => {
+    const all = start([], {}, "course-comments");
+    const [, page] = await all.printed(/^Open (http:\S+) and sign in as alice@example\.com/m);
+    const [, todoku] = await all.printed(/^Todoku listens on (\S+)$/m);
+    expect(await (await fetch(`${page}/`)).text()).toContain("<title>Todoku courses</title>");
+    expect(await (await fetch(`${page}/config.json`)).json()).toMatchObject({ clientId: "course-comments" });
+    const tests = ["comment", "vote", "chat"].map((name) =>
+      fetch(`${todoku}/v1/webhooks/course-comments/${name}/test`, { method: "POST" }).then((answer) => answer.json()),
+    );
+    for (const answer of await Promise.all(tests)) expect(answer).toMatchObject({ delivered: true, status: 204 });
+    const unknown = start([], {}, "course-coments");
+    expect(await unknown.exited).toEqual([1, null]);
+    expect(unknown.output().stderr).toBe(
+      'error: there is no application "course-coments"; there are task-notifications and course-comments\n',
+    );
   });
 
   it("gives its children no keys of the environment, which the set-up does not know", async () => {

@@ -7,6 +7,8 @@ import type { Issuer } from "./issuer.ts";
 /** Who is calling. */
 export interface User {
   readonly sub: string;
+  /** As the identity provider says it. */
+  readonly name: string | undefined;
 }
 
 /** Signatures that only the owner of a private key can make. `none` proves nothing, and HS256 would take the public key as its secret. */
@@ -40,7 +42,7 @@ export class Authorizer {
       requiredClaims: ["sub", "exp"],
     }).catch((error: unknown) => this.#refuse(error));
     if (!isIdToken(payload, protectedHeader.typ, this.#clientId)) throw invalidToken();
-    return { sub: payload.sub };
+    return { sub: payload.sub, name: typeof payload.name === "string" ? payload.name : undefined };
   }
 
   #refuse(error: unknown): never {

@@ -40,7 +40,7 @@ export class Todoku {
    * @throws TodokuFailure; CredentialRefused; the signal's reason.
    */
   async call<T>(
-    method: "GET" | "POST" | "PATCH" | "DELETE",
+    method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
     path: string,
     body: unknown,
     answer: z.ZodType<T>,
