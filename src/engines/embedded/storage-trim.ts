@@ -12,6 +12,10 @@ const trimRows = 512;
 const trimChunk = 64;
 /** Dead letters made of one topic in one step, about 6 us each; the topic stays over its bounds until later steps have made the rest. */
 const buryRows = 2048;
+/** The same in bytes: what a batch may have, too. */
+const buryBytes = limits.batchMaxBytes;
+/** Past this many times its bounds, and a batch, a topic has no time: as many are made as it takes, and publishers wait for that. */
+const maxOver = 2;
 /** Pages given back to the file system in one step (1 MiB). */
 const vacuumPages = 256;
 /** Free pages (8 MiB) that stay in the file. */
@@ -29,6 +33,14 @@ export interface TopicTrimmer {
   freeForgotten(): boolean;
   /** After a rollback. */
   reset(): void;
+}
+
+/** What one step has dropped so far, and the dead letters that it takes. */
+interface Dropped {
+  items: number;
+  bytes: number;
+  letters: number;
+  letterBytes: number;
 }
 
 /** What one step drops of one topic. */
@@ -72,24 +84,26 @@ export function createTopicTrimmer(
 
   function dropOldest(
     head: TopicHead,
-    isEnough: (items: number, bytes: number) => boolean,
+    isEnough: (dropped: Readonly<Dropped>) => boolean,
     maxRows: number,
     followers?: Followers,
   ): number {
-    let [items, bytes, needed] = [0, 0, 0];
+    const dropped: Dropped = { items: 0, bytes: 0, letters: 0, letterBytes: 0 };
     let last: Position | undefined;
     for (const row of oldestOfTopic.iterate(head.id, maxRows)) {
-      if (isEnough(items, bytes) || needed >= buryRows) break;
-      items++;
-      bytes += Number(row.bytes);
+      if (isEnough(dropped)) break;
       last = positionOf(row);
-      needed += followers?.countNeeding(last) ?? 0;
+      const [bytes, letters] = [Number(row.bytes), followers?.countNeeding(last) ?? 0];
+      dropped.items++;
+      dropped.bytes += bytes;
+      dropped.letters += letters;
+      dropped.letterBytes += letters * bytes;
     }
     if (last === undefined) return 0;
-    if (needed > 0) followers?.bury(last);
+    if (dropped.letters > 0) followers?.bury(last);
     dropOfTopic.run(head.id, last.page, last.sequence);
-    heads.account(head, -items, -bytes);
-    return items;
+    heads.account(head, -dropped.items, -dropped.bytes);
+    return dropped.items;
   }
 
   function isOver(head: TopicHead): boolean {
@@ -97,11 +111,23 @@ export function createTopicTrimmer(
     return head.items - history.maxItems > slackItems || head.bytes > history.maxBytes + history.maxBytes / 16;
   }
 
+  function isFarOver(items: number, bytes: number): boolean {
+    return (
+      items > maxOver * history.maxItems + limits.batchMaxItems ||
+      bytes > maxOver * history.maxBytes + limits.batchMaxBytes
+    );
+  }
+
   function trimTopic(head: TopicHead): void {
     if (!isOver(head)) return;
     dropOldest(
       head,
-      (items, bytes) => head.items - items <= history.maxItems && head.bytes - bytes <= history.maxBytes,
+      (dropped) => {
+        const [items, bytes] = [head.items - dropped.items, head.bytes - dropped.bytes];
+        if (items <= history.maxItems && bytes <= history.maxBytes) return true;
+        const isStep = dropped.letters >= buryRows || dropped.letterBytes >= buryBytes;
+        return isStep && !isFarOver(items, bytes);
+      },
       2 * limits.batchMaxItems,
       burial.followersOf(head),
     );
@@ -124,16 +150,20 @@ export function createTopicTrimmer(
     if (rows.length === 0) return false; // it may have been dropped since this pass began
     const usage = ledger.environmentById(id);
     const perTopic = new Map<number, TrimmedTopic>();
-    let [over, dropped, lastN, needed] = [usage.topicBytes - history.environmentMaxBytes, 0, -1, 0];
+    let [over, dropped, lastN] = [usage.topicBytes - history.environmentMaxBytes, 0, -1];
+    let [needed, neededBytes] = [0, 0];
+    const isStep = () => needed >= trimRows || neededBytes >= buryBytes;
     for (const row of rows) {
       const isOld = Number(row.published_at_ms) <= nowMs - history.maxAgeMs;
-      if ((!isOld && over <= 0) || needed >= trimRows) break;
+      if ((!isOld && over <= 0) || isStep()) break;
       const topic = perTopic.get(Number(row.topic_id)) ?? trimmedTopic(Number(row.topic_id));
       topic.items++;
       topic.bytes += Number(row.bytes);
       topic.last = positionOf(row);
       perTopic.set(Number(row.topic_id), topic);
-      needed += topic.followers?.countNeeding(topic.last) ?? 0;
+      const letters = topic.followers?.countNeeding(topic.last) ?? 0;
+      needed += letters;
+      neededBytes += letters * Number(row.bytes);
       over -= Number(row.bytes) + itemOverheadBytes;
       lastN = Number(row.n);
       dropped++;
@@ -144,7 +174,7 @@ export function createTopicTrimmer(
     for (const { head, items, bytes } of perTopic.values()) {
       if (head !== undefined) heads.account(head, -items, -bytes);
     }
-    return dropped === trimRows || needed >= trimRows;
+    return dropped === trimRows || isStep();
   }
 
   function trimmedTopic(id: number): TrimmedTopic {
