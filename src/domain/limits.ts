@@ -171,6 +171,8 @@ export const limits = {
     /** What is done is stored so soon after, or after so many: so many may be delivered twice after kill -9. */
     saveMs: 100,
     saveMaxItems: 256,
+    /** Of one webhook: dead letters that wait to be stored lie in memory, for long when the disk is full. */
+    saveMaxBytes: mib,
     /** Both secrets sign for so long after a rotation. */
     rotationOverlapMs: { default: 24 * hourMs, max: 7 * 24 * hourMs },
   },

@@ -69,7 +69,9 @@ export class Deliverer {
         if (this.#underWay === 0) this.#onIdle?.();
         this.#owner.ended();
       };
-      if (!this.#owner.isGoing) {
+      // What waited for its place must not go where another topic's items are wanted now.
+      const isOfFormerTopic = !attempt.isReplay && attempt.topic !== this.#owner.subscription.topic;
+      if (!this.#owner.isGoing || isOfFormerTopic) {
         this.circuit.abandoned(isProbe);
         end({ kind: "held" });
         return;

@@ -116,6 +116,24 @@ describe("a stop", () => {
 });
 
 describe("destinations", () => {
+  it("are not sent what waited for a place when their webhook follows another topic by then", async () => {
+    hooks = await pumps.aCase();
+    hooks.slots = new CallSlots(1, 1);
+    await hooks.crash();
+    const busy = Promise.withResolvers<Outcome>();
+    hooks.answer = ({ delivery }) => (delivery.subscription.name === "busy" ? busy.promise : delivered);
+    await hooks.webhook("busy", { topic: "b" });
+    const webhook = await hooks.webhook("w");
+    await hooks.publish("b", "holds the place");
+    await hooks.settle();
+    await hooks.publish("t", "private");
+    await hooks.settle();
+    hooks.set(webhook, { topic: "other", destination: { kind: "webhook", url: "http://elsewhere.example/" } });
+    busy.resolve(delivered);
+    await hooks.settle();
+    expect(hooks.texts("w")).toEqual([]);
+  });
+
   it("that are slow never delay another, though they would take every place", async () => {
     hooks = await pumps.aCase();
     hooks.slots = new CallSlots(32, 8);

@@ -55,7 +55,7 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
     this.#subscription = subscription;
     this.wheel = parts.wheel;
     this.log = logWith(parts.log, { environment, cache, webhook: name });
-    this.unsaved = new Unsaved((items) => parts.saves.changed(this, items));
+    this.unsaved = new Unsaved((isUrgent) => parts.saves.changed(this, isUrgent));
     this.#deliverer = new Deliverer(this, parts, totals);
     this.#replays = new ReplayLane(this, keyOf(subscription), parts.store);
   }
@@ -167,17 +167,13 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
   }
 
   saved(change: SubscriptionChange): void {
-    const isFull = this.unsaved.count >= limits.webhook.saveMaxItems;
+    const wasFull = this.unsaved.isFull;
     this.#replays.saved(this.unsaved.saved(change));
-    if (isFull) this.run();
+    if (wasFull) this.run();
   }
 
   mayBegin(): boolean {
-    return (
-      this.isGoing &&
-      this.unsaved.count < limits.webhook.saveMaxItems &&
-      this.#deliverer.circuit.admits(this.#parts.clock.monotonicMs())
-    );
+    return this.isGoing && !this.unsaved.isFull && this.#deliverer.circuit.admits(this.#parts.clock.monotonicMs());
   }
 
   run(): void {

@@ -2,9 +2,7 @@ import type { Log } from "../../lib/log.ts";
 import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
 import { limits } from "../limits.ts";
 import type { SubscriptionChange, SubscriptionStore } from "./store.ts";
-
-/** A pump stops at `saveMaxItems` that are not saved: one half of them is being saved while it goes on with the other. */
-const urgentItems = limits.webhook.saveMaxItems / 2;
+import { deadBytesOf } from "./unsaved.ts";
 
 /** A storage that refuses looks once a second whether it works again. */
 const retryMs = 1000;
@@ -39,10 +37,10 @@ export class SaveQueue {
     this.#log = log;
   }
 
-  /** `source` has one more change; `items`: how many in all that no save has taken. */
-  changed(source: Changing, items: number): void {
+  /** `source` has one more change. */
+  changed(source: Changing, isUrgent: boolean): void {
     this.#changing.add(source);
-    if (items >= urgentItems) this.#isUrgent = true;
+    if (isUrgent) this.#isUrgent = true;
     if (this.#isUrgent) this.#begin();
     else this.#schedule(limits.webhook.saveMs);
   }
@@ -64,9 +62,10 @@ export class SaveQueue {
   /** Saves what there is now, unless the storage refuses it. Never rejects. */
   async flush(): Promise<void> {
     await this.#running;
-    await this.#save();
-    // That may have been a batch that was refused before; what came behind it is the next one.
-    if (!this.#isRefused && this.#changing.size > 0) await this.#save();
+    // One may be a batch that was refused before, and others hold no more than the storage takes at once.
+    let left = this.#changing.size + 1;
+    do await this.#save();
+    while (--left > 0 && !this.#isRefused && this.#changing.size > 0);
   }
 
   #schedule(delayMs: number): void {
@@ -114,13 +113,19 @@ export class SaveQueue {
     for (const { source, change } of batch) source.saved(change);
   }
 
+  /** As much as one batch of the storage: a larger one would have to wait until nobody else writes. */
   #take(): void {
-    this.#isUrgent = false;
+    let [items, bytes] = [0, 0];
     for (const source of this.#changing) {
+      if (items >= limits.batchMaxItems || bytes >= limits.batchMaxBytes) break;
+      this.#changing.delete(source);
       const change = source.takeChange();
-      if (change) this.#batch.push({ source, change });
+      if (!change) continue;
+      this.#batch.push({ source, change });
+      items += 1 + (change.deliveries?.length ?? 0) + (change.failures?.length ?? 0);
+      bytes += deadBytesOf(change);
     }
-    this.#changing.clear();
+    this.#isUrgent = this.#changing.size > 0;
   }
 
   #tryAgain(): void {

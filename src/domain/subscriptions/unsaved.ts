@@ -1,11 +1,15 @@
+import { attributeBytes } from "../attributes.ts";
+import { limits } from "../limits.ts";
 import type { Cursor, DeadLetter, DeliveryEntry, FailureEntry, SubscriptionChange, SubscriptionKey } from "./store.ts";
 
 export type NewDeadLetter = Omit<DeadLetter, "id" | "isReplaying">;
 export type FailedReplay = Pick<DeadLetter, "id" | "reason" | "diedAtMs" | "attempts" | "error" | "status">;
 
+const { saveMaxItems, saveMaxBytes } = limits.webhook;
+
 /** What happened to one subscription since it was saved. */
 export class Unsaved {
-  readonly #onChange: (items: number) => void;
+  readonly #onChange: (isUrgent: boolean) => void;
   #deliveries: DeliveryEntry[] = [];
   #failures: FailureEntry[] = [];
   #dead: NewDeadLetter[] = [];
@@ -13,17 +17,20 @@ export class Unsaved {
   #failedReplays: FailedReplay[] = [];
   #missed = 0;
   #isChanged = false;
+  /** Bytes of the dead letters. */
+  #deadBytes = 0;
   /** Of changes that were taken, and are not saved yet. */
   #takenCount = 0;
+  #takenBytes = 0;
 
-  /** @param onChange there is one more change; `items`: deliveries and failures that were not taken to be saved. */
-  constructor(onChange: (items: number) => void) {
+  /** @param onChange there is one more change; `isUrgent`: half of what may wait does, so a save should not. */
+  constructor(onChange: (isUrgent: boolean) => void) {
     this.#onChange = onChange;
   }
 
-  /** Deliveries and failures that a crash would forget. */
-  get count(): number {
-    return this.#takenCount + this.#untaken;
+  /** As many deliveries and failures as a crash may forget, or as many bytes of dead letters as may lie in memory. */
+  get isFull(): boolean {
+    return this.#takenCount + this.#untaken >= saveMaxItems || this.#takenBytes + this.#deadBytes >= saveMaxBytes;
   }
 
   get #untaken(): number {
@@ -42,6 +49,7 @@ export class Unsaved {
 
   dead(letter: NewDeadLetter): void {
     this.#dead.push(letter);
+    this.#deadBytes += bytesOf(letter);
     this.changed();
   }
 
@@ -63,7 +71,7 @@ export class Unsaved {
   /** The cursor moved. */
   changed(): void {
     this.#isChanged = true;
-    this.#onChange(this.#untaken);
+    this.#onChange(this.#untaken >= saveMaxItems / 2 || this.#deadBytes >= saveMaxBytes / 2);
   }
 
   /** All of it, to be saved with the cursor of this moment (none while it is being read); undefined when there is nothing. Tell `saved` in the end. */
@@ -80,6 +88,8 @@ export class Unsaved {
       missed: this.#missed,
     };
     this.#takenCount += this.#untaken;
+    this.#takenBytes += this.#deadBytes;
+    this.#deadBytes = 0;
     this.#deliveries = [];
     this.#failures = [];
     this.#dead = [];
@@ -93,6 +103,16 @@ export class Unsaved {
   /** @returns the dead letters that no longer wait for their replay. */
   saved(change: SubscriptionChange): readonly number[] {
     this.#takenCount -= (change.deliveries?.length ?? 0) + (change.failures?.length ?? 0);
+    this.#takenBytes -= deadBytesOf(change);
     return [...(change.replayed ?? []), ...(change.failedReplays ?? []).map(({ id }) => id)];
   }
+}
+
+/** Bytes of the dead letters in it. */
+export function deadBytesOf({ dead = [] }: SubscriptionChange): number {
+  return dead.reduce((sum, letter) => sum + bytesOf(letter), 0);
+}
+
+function bytesOf({ item }: NewDeadLetter): number {
+  return item.value.bytes.byteLength + attributeBytes(item.attributes);
 }

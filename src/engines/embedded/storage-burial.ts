@@ -16,6 +16,8 @@ export interface Followers {
   countNeeding(position: Position): number;
   /** Makes dead letters of what they need up to `last`; the items go in the same transaction. */
   bury(last: Position): void;
+  /** Counts what they need up to `last` as dead letters that were dropped at once: there is no time to make them. */
+  lose(last: Position): void;
 }
 
 /** Makes dead letters of items that the history drops while a cursor needs them. */
@@ -56,6 +58,13 @@ export function createBurial(
     "UPDATE subscriptions SET dead = dead + ?1, alarm_history = alarm_history + ?1 WHERE id = ?2",
   );
 
+  const countBetween = db.prepare(
+    "SELECT count(*) AS n FROM topic_items WHERE topic_id = ? AND (page, sequence) > (?, ?) AND (page, sequence) <= (?, ?)",
+  );
+  const countLost = db.prepare(
+    "UPDATE subscriptions SET dead = dead + ?1, dropped = dropped + ?1, alarm_dropped = alarm_dropped + ?1 WHERE id = ?2",
+  );
+
   const recent = new Map<string, number>();
 
   function remember(subscription: number, row: Record<string, unknown>): void {
@@ -65,14 +74,12 @@ export function createBurial(
     if (oldest !== undefined) recent.delete(oldest);
   }
 
-  function buryFor({ owner, after, pending }: Follower, topicId: number, last: Position): void {
+  function buryFor(follower: Follower, topicId: number, last: Position): void {
+    const { owner } = follower;
     const atMs = nowMs();
-    const between = (from: Position, to: Position) =>
-      bury.all(owner.id, owner.environment, atMs, topicId, from.page, from.sequence, to.page, to.sequence);
-    const rows = pending
-      .filter((position) => comparePositions(position, last) <= 0)
-      .flatMap((position) => between({ page: position.page, sequence: position.sequence - 1 }, position));
-    if (comparePositions(after, last) < 0) rows.push(...between(after, last));
+    const rows = neededRanges(follower, last).flatMap((range) =>
+      bury.all(owner.id, owner.environment, atMs, topicId, ...range),
+    );
     if (rows.length === 0) return;
     for (const row of rows) remember(owner.id, row);
     count.run(rows.length, owner.id);
@@ -81,6 +88,12 @@ export function createBurial(
       rows.length,
       rows.reduce((sum, row) => sum + Number(row.bytes), 0),
     );
+  }
+
+  function loseFor(follower: Follower, topicId: number, last: Position): void {
+    let items = 0;
+    for (const range of neededRanges(follower, last)) items += Number(countBetween.get(topicId, ...range)?.n);
+    if (items > 0) countLost.run(items, follower.owner.id);
   }
 
   return {
@@ -104,9 +117,21 @@ export function createBurial(
         bury(last) {
           for (const follower of followers) buryFor(follower, topicId, last);
         },
+        lose(last) {
+          for (const follower of followers) loseFor(follower, topicId, last);
+        },
       };
     },
   };
+}
+
+/** Where what it needs up to `last` lies: each behind one position, up to another. */
+function neededRanges({ after, pending }: Follower, last: Position): [number, number, number, number][] {
+  const ranges = pending
+    .filter((position) => comparePositions(position, last) <= 0)
+    .map(({ page, sequence }): [number, number, number, number] => [page, sequence - 1, page, sequence]);
+  if (comparePositions(after, last) < 0) ranges.push([after.page, after.sequence, last.page, last.sequence]);
+  return ranges;
 }
 
 function isNeeded({ after, pendingTexts }: Follower, position: Position): boolean {

@@ -148,6 +148,30 @@ describe("a rollback", () => {
     await opened;
     expect(await engine.topics.disk.append([anItem(key)])).toMatchObject([{ position: { sequence: appended + 1 } }]);
   });
+
+  it("for want of room: what else is too old makes it where dead letters of old history find none", async () => {
+    let nowMs = 1_000_000;
+    const engine = await open({ wallMs: () => nowMs, history: { ...limits.history, maxAgeMs: 60_000 } });
+    const cache = await aCache(engine);
+    const key = { cache, topic: "t" };
+    const { id } = await engine.records.create({ kind: "subscription", environment: "dev", name: "w" }, {});
+    const start = { key, position: { page: cache.cacheId, sequence: 0 }, pending: [] };
+    await engine.subscriptions.open({ environment: "dev", id }, start);
+    for (let n = 0; n < 10; n++) {
+      await engine.items.disk.set(cache, bytes(`k${n}`), {
+        value: new Uint8Array(50_000),
+        expiresAtMs: nowMs + 60_000,
+      });
+    }
+    engine.limitFileBytes(1_500_000);
+    const opened = openAgain(engine);
+    while (engine.health().status === "open") {
+      await engine.topics.disk.append([anItem(key, "x".repeat(50_000))]).catch(() => {});
+    }
+    nowMs += 120_000;
+    await opened;
+    await engine.topics.disk.append([anItem(key)]);
+  });
 });
 
 describe("memory and disk stay bounded", () => {

@@ -123,12 +123,8 @@ function openStorage(): (request: StorageRequest) => void {
       mark.reset();
     },
   });
-  const makeRoom = (nowMs: number) => {
-    topics.trim(nowMs);
-    items.sweep(nowMs);
-    queues.sweep(nowMs);
-    subscriptions.sweep(nowMs);
-  };
+  // History comes last: dead letters may have to be made of it, and what the others free is room for them.
+  const makeRoom = [items.sweep, queues.sweep, subscriptions.sweep, topics.trim];
   send({
     kind: "opened",
     records: db.prepare("SELECT * FROM records").all() as unknown as RecordRow[],
@@ -141,7 +137,7 @@ function openStorage(): (request: StorageRequest) => void {
     if (request.kind !== "limit") nowMs = request.nowMs;
     if (request.kind === "batch") runBatch(transactions, operations, request.batch);
     else if (request.kind === "probe")
-      send({ kind: "probed", failure: transactions.probe(() => makeRoom(request.nowMs)) });
+      send({ kind: "probed", failure: transactions.probe(makeRoom.map((free) => () => free(nowMs))) });
     else if (request.kind === "limit") transactions.limitFileBytes(request.maxFileBytes);
     else close(transactions, () => mark.write(nowMs));
   };

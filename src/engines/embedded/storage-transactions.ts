@@ -63,10 +63,10 @@ export class StorageTransactions {
     }
   }
 
-  /** Is there room again? If not, `makeRoom` drops what is too old, for the next probe: nothing else may while writes are refused. */
-  probe(makeRoom: () => void): StorageFailure | undefined {
+  /** Is there room again? If not, `makeRoom` drops what is too old, for the next probe: nothing else may while writes are refused. Each of them alone: one may need room itself. */
+  probe(makeRoom: readonly (() => void)[]): StorageFailure | undefined {
     const failure = this.run(() => this.#saveProbe.run(probeBytes)) ?? this.run(() => this.#dropProbe.run());
-    if (failure?.status === "refusing") this.run(makeRoom);
+    if (failure?.status === "refusing") for (const free of makeRoom) this.run(free);
     return failure;
   }
 

@@ -10,6 +10,7 @@ import type {
 } from "../../domain/subscriptions/store.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
 import { formatPending, parsePending } from "./pending.ts";
+import { bytesOf } from "./topics.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -85,7 +86,7 @@ export function changeSize(change: SubscriptionChange): { readonly items: number
   const { deliveries = [], failures = [], dead = [], replayed = [], failedReplays = [] } = change;
   const items = 1 + deliveries.length + failures.length + dead.length + replayed.length + failedReplays.length;
   let bytes = 0;
-  for (const { item } of dead) bytes += item.value.bytes.byteLength;
+  for (const { item } of dead) bytes += bytesOf(item);
   for (const { error, answer = "" } of failures) bytes += error.length + answer.length;
   return { items, bytes };
 }

@@ -139,6 +139,19 @@ it("frees every row of a subscription that is removed, and of one whose record w
   expect(await inFile(rowCounts)).toEqual({ ...Object.fromEntries(tables.map((table) => [table, 0])), bytes: 0 });
 });
 
+it("counts the attributes of dead letters, too, among the bytes that wait for the disk", async () => {
+  const engine = await open();
+  const topic = await aTopic(engine);
+  const key = await aSubscription(engine, topic, "w");
+  const [letter] = changeOf(key, topic, [1], true).dead ?? [];
+  if (letter === undefined) throw new Error("there is no letter");
+  const attributes = { a: { type: "String", value: "a".repeat(16_000) } };
+  const saved = engine.subscriptions.save([{ key, dead: [{ ...letter, item: { ...letter.item, attributes } }] }]);
+  expect(engine.stats().pendingBytes).toBeGreaterThan(16_000);
+  await saved;
+  expect(engine.stats().pendingBytes).toBe(0);
+});
+
 it("a batch that is rolled back leaves cursors, logs and dead letters as they were", async () => {
   const engine = await open();
   const topic = await aTopic(engine);
@@ -209,10 +222,20 @@ it("makes dead letters of large items in steps of some megabytes, so that no com
 it("a topic that is published faster than the dead letters of those behind are made grows to twice its bounds, not without end", async () => {
   const engine = await open();
   const topic = await aTopic(engine);
-  for (const name of ["w1", "w2"]) await aSubscription(engine, topic, name);
+  const keys = await Promise.all(["w1", "w2"].map((name) => aSubscription(engine, topic, name)));
+  const count = 6 * limits.batchMaxItems;
   for (const _ of upTo(6)) await publish(engine, topic, limits.batchMaxItems);
   const { items } = await engine.topics.disk.read(topic, { page: 0, sequence: 0 }, all);
   expect(items.length).toBeLessThanOrEqual(2 * 16 + limits.batchMaxItems);
+  const { alarms } = await engine.subscriptions.trim(1);
+  for (const key of keys) {
+    const { counters, deadLetters } = await engine.subscriptions.state(key);
+    expect(counters.dead + items.length).toBe(count);
+    expect(deadLetters.count + counters.dropped).toBe(counters.dead);
+    // Each commit makes as many as there is time for.
+    expect(deadLetters.count).toBeGreaterThanOrEqual(6 * 1024);
+    expect(alarms).toContainEqual({ key, history: deadLetters.count, dropped: counters.dropped });
+  }
   expect(await inFile(wrongSums)).toEqual([]);
 });
 

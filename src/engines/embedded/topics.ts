@@ -79,8 +79,8 @@ function firstHead(key: TopicKey, pageFloor: number): Position {
   return { page: Math.max(key.cache.cacheId, pageFloor), sequence: 0 };
 }
 
-// Attributes may be sixteen times what a small value is: uncounted they would break the bound on what waits.
-function bytesOf({ value, attributes }: NewItem): number {
+/** What an item counts on its way. Attributes may be sixteen times what a small value is: uncounted they would break the bound on what waits. */
+export function bytesOf({ value, attributes }: Pick<NewItem, "value" | "attributes">): number {
   let bytes = value.bytes.byteLength;
   for (const name in attributes) {
     const attribute = attributes[name];
