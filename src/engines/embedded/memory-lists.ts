@@ -4,8 +4,8 @@ import { checkCollection, type ListPush, type ListStore, planPush } from "../../
 import { itemOverheadBytes, type KeptItem, type MemoryKeys } from "./memory-keys.ts";
 import { MemoryList } from "./memory-list.ts";
 
-/** What V8 keeps for an element beside its bytes: the array's slot, the view and its buffer. */
-const elementOverheadBytes = 128;
+/** What V8 keeps for an element beside its bytes, as measured: the array's slot, the view and its buffer. */
+const elementOverheadBytes = 224;
 
 interface Found {
   readonly kept: KeptItem;

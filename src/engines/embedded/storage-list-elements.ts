@@ -16,7 +16,7 @@ export interface ListElements {
   keep(list: ListBounds, from: number, to: number): void;
   /** Drops all with this value, which may be all. */
   dropValue(list: ListBounds, value: Uint8Array): void;
-  /** Drops ranges of indexes that lie apart, which may be all. */
+  /** Drops ranges of indexes that lie apart, from the front to the back, which may be all. */
   dropRanges(list: ListBounds, ranges: readonly { from: number; to: number }[]): void;
 }
 
@@ -68,6 +68,21 @@ export function createListElements(db: DatabaseSync, collections: Collections): 
         ? fromFront.get(collection, front, index)
         : fromBack.get(collection, back, elements - 1 - index);
     return row?.position as number;
+  }
+
+  /** Of indexes that ascend: each place is counted from the one before it, for from an end a thousand of them are 2 s away. */
+  function positionsAt(list: ListBounds, indexes: readonly number[]): number[] {
+    const { collection, elements, front, back } = list;
+    const hasGaps = back - front !== elements - 1;
+    let known: { readonly index: number; readonly position: number } | undefined;
+    return indexes.map((index) => {
+      const position =
+        known !== undefined && hasGaps
+          ? (fromFront.get(collection, known.position, index - known.index)?.position as number)
+          : positionAt(list, index);
+      known = { index, position };
+      return position;
+    });
   }
 
   function bytes(list: ListBounds, from: number, to: number): number {
@@ -124,8 +139,12 @@ export function createListElements(db: DatabaseSync, collections: Collections): 
       findEnds(list);
     },
     dropRanges(list, ranges) {
-      const places = ranges.map(({ from, to }) => ({ first: positionAt(list, from), last: positionAt(list, to - 1) }));
-      for (const { first, last } of places) {
+      const places = positionsAt(
+        list,
+        ranges.flatMap(({ from, to }) => [from, to - 1]),
+      );
+      for (let n = 0; n < places.length; n += 2) {
+        const [first, last] = [places[n] as number, places[n + 1] as number];
         list.elementBytes -= bytesBetween.get(list.collection, first, last)?.n as number;
         list.elements -= Number(dropBetween.run(list.collection, first, last).changes);
       }

@@ -137,6 +137,12 @@ export function listOperations(
     settle(place, found, answer, isRefreshed ? expiresAtMs : undefined);
   }
 
+  function pushAndFree(op: FieldReader, answer: FieldWriter): void {
+    const startMs = performance.now();
+    push(op, answer);
+    collections.added(performance.now() - startMs);
+  }
+
   function pop(op: FieldReader, answer: FieldWriter): void {
     const [place, end] = [readPlace(op), op.text() as ListEnd];
     let value: Uint8Array | undefined;
@@ -178,7 +184,7 @@ export function listOperations(
   }
 
   return {
-    "lists.push": answering(push),
+    "lists.push": answering(pushAndFree),
     "lists.pop": answering(pop),
     "lists.retain": answering(retain),
     "lists.remove": answering(remove),

@@ -28,6 +28,8 @@ describe("an address", () => {
     // Private, carrier-grade NAT, link-local (where clouds keep credentials of machines).
     ...["10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "100.64.0.1", "100.127.255.255"],
     ...["169.254.169.254", "169.254.0.1", "fe80::1", "fe80::1%1", "febf::1", "fec0::1", "fc00::1", "fd00:ec2::254"],
+    // Azure's own of that kind, whose range is a public one.
+    ...["168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110", "2002:a83f:8110::"],
     // Protocol assignments, documentation, benchmarks, multicast, reserved, broadcast.
     ...["192.0.0.1", "192.0.2.1", "198.51.100.1", "203.0.113.1", "192.88.99.1", "198.18.0.1", "198.19.255.255"],
     ...["224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "ff02::1", "ff0e::1"],

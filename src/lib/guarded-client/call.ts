@@ -22,7 +22,7 @@ export class Call implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #headers: Readonly<Record<string, string>> = {};
-  #body = new Uint8Array(0);
+  #body = Buffer.from(new ArrayBuffer(0));
 
   constructor({ timeoutMs, answerMaxBytes }: GuardedRequest, resolve: (result: GuardedResult) => void) {
     this.#resolve = resolve;
@@ -75,7 +75,7 @@ export class Call implements Dispatcher.DispatchHandler {
     const { buffer } = this.#body;
     const room =
       buffer.byteLength >= bytes ? buffer : new ArrayBuffer(Math.max(bytes, Math.min(this.#answerMaxBytes, 2 * bytes)));
-    const body = new Uint8Array(room, 0, bytes);
+    const body = Buffer.from(room, 0, bytes);
     if (room !== buffer) body.set(this.#body);
     body.set(chunk, this.#body.length);
     this.#body = body;

@@ -60,7 +60,7 @@ export function createWebhookDestination(options: WebhookDestinationOptions): De
     const [first, other] = behind.get(id) === previous ? [previous, current] : [current, previous];
     const result = await post(first, timeoutMs);
     if (!isUnauthorised(result) || result.latencyMs >= timeoutMs) return result;
-    const second = await post(other, timeoutMs - result.latencyMs);
+    const second = await post(other, Math.ceil(timeoutMs - result.latencyMs));
     if (second.kind === "answer" && !isUnauthorised(second)) {
       if (other === previous) behind.set(id, previous);
       else behind.delete(id);

@@ -1,4 +1,5 @@
 import { type DescMessage, fromBinary } from "@bufbuild/protobuf";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TodokuError } from "../../domain/errors.ts";
@@ -7,7 +8,13 @@ import { decodeDelete, decodeGet, decodeSet } from "./codec-items.ts";
 import { decodePublish, decodeSubscribe } from "./codec-topics.ts";
 import { GenerateApiTokenRequestSchema } from "./gen/auth_pb.ts";
 import { type PublishRequest, PublishRequestSchema, SubscriptionRequestSchema } from "./gen/pubsub_pb.ts";
-import { DeleteRequestSchema, GetRequestSchema, SetRequestSchema } from "./gen/scs_pb.ts";
+import {
+  DeleteRequestSchema,
+  GetRequestSchema,
+  ListConcatenateBackRequestSchema,
+  ListEraseRequestSchema,
+  SetRequestSchema,
+} from "./gen/scs_pb.ts";
 
 /** Bytes that look like fields: mostly small tags with a fitting length, so that the fuzz gets past the first byte. */
 const fieldLike = fc.oneof(
@@ -160,5 +167,44 @@ describe("hostile bytes", () => {
   it("nested ten thousand groups deep do not exhaust the stack", () => {
     const error = failure(() => decodeMessage(GenerateApiTokenRequestSchema, new Uint8Array(10_000).fill(0x3b)));
     expect(error).toMatchObject({ code: "invalid_argument" });
+  });
+});
+
+describe("a message of the greatest size", () => {
+  const size = 10_000_000;
+  const emptyFields = (number: number, bytes = size) =>
+    new Uint8Array(bytes).map((_, n) => (n % 2 === 0 ? number * 8 + 2 : 0));
+  /** `bytes` as the length-delimited field `number`. */
+  const inField = (number: number, bytes: Uint8Array) =>
+    new BinaryWriter()
+      .uint32(number * 8 + 2)
+      .bytes(bytes)
+      .finish();
+
+  it.each([
+    ["values", () => decodeMessage(ListConcatenateBackRequestSchema, emptyFields(2))],
+    ["messages within it", () => decodeMessage(ListEraseRequestSchema, inField(2, emptyFields(1)))],
+    ["messages in messages", () => decodeMessage(ListEraseRequestSchema, emptyFields(2))],
+  ])("that has millions of %s is refused before it is read", (_, decode) => {
+    const startMs = performance.now();
+    expect(decode).toThrow("Request: more than 100100 fields");
+    // To read them all takes 2 s.
+    expect(performance.now() - startMs).toBeLessThan(800);
+  });
+
+  it("that has as many values as a call may have is read, and so is one large value", () => {
+    const { values } = decodeMessage(ListConcatenateBackRequestSchema, emptyFields(2, 200_002));
+    expect(values).toHaveLength(100_001);
+    const large = inField(2, new Uint8Array(size));
+    expect(decodeMessage(ListConcatenateBackRequestSchema, large).values[0]).toHaveLength(size);
+  });
+
+  it("that is no such message is refused", () => {
+    for (const bytes of [
+      new Uint8Array(size).fill(0xff),
+      emptyFields(2).fill(0x0b),
+      inField(2, new Uint8Array(size)).fill(0xff, 10),
+    ])
+      expect(() => decodeMessage(ListEraseRequestSchema, bytes)).toThrow("no such message");
   });
 });
