@@ -162,6 +162,8 @@ export const limits = {
     /** Calls under way, of the whole process, and of them to one origin. */
     inFlightMax: 1000,
     originInFlightMax: 128,
+    /** Bodies of all calls under way, as large as they can be in JSON: 160 of the largest. */
+    inFlightMaxBytes: 256 * mib,
     /** How much of an answer is read; the rest is thrown away with its connection. */
     answerMaxBytes: 64 * kib,
     /** How much of a failure's answer is kept. */
@@ -173,7 +175,9 @@ export const limits = {
     saveMaxItems: 256,
     /** Of one webhook: dead letters that wait to be stored lie in memory, for long when the disk is full. */
     saveMaxBytes: mib,
-    /** Both secrets sign for so long after a rotation. */
+    /** Those that sign at a time: the current one, and those of rotations whose overlap goes on. */
+    secretsMax: 4,
+    /** The secret before signs too for so long after a rotation. */
     rotationOverlapMs: { default: 24 * hourMs, max: 7 * 24 * hourMs },
   },
   /** Items that could not be delivered. Past one of these the oldest are dropped, with an alarm. */

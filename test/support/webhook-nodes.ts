@@ -53,6 +53,7 @@ export async function aNode(of: Engine = engine): Promise<WebhookNode> {
         delivered.push(delivery);
         return { verdict: "delivered", status: 204, latencyMs: 3 };
       },
+      usesFormerSecret: () => true,
     }),
     refusal: (wanted) => (wanted.includes("10.0.0.1") ? "this address is private" : undefined),
     circuitOf: () => "closed",

@@ -194,7 +194,9 @@ describe("a server for production", () => {
     for (const host of ["10.0.0.1", "[::1]", "169.254.169.254", "127.0.0.2", "[::ffff:10.0.0.1]"]) {
       const refused = put(`http://${host}:${receiver.port}/hook`);
       expect([host, await refused.done, refused.stdout]).toEqual([host, 1, ""]);
-      expect(refused.stderr).toMatch(/^error: webhook url\b.*not permitted\n$/);
+      expect(refused.stderr).toMatch(
+        /^error: webhook url\b.*not permitted; the operator can permit it with outbound\.allow\n$/,
+      );
     }
     expect(await put(receiver.url).done).toBe(0);
     expect(await runCommand(["topic", "publish", "c", "t", "allowed"], env).done).toBe(0);

@@ -91,6 +91,30 @@ describe("todoku apply", () => {
     expect(await changesOf({ webhooks: [] }, "--prune")).toEqual(["delete webhook mail"]);
   });
 
+  it.each([[[]], [["--dry-run"]]])("refuses a webhook that cannot be before it does anything %j", async (options) => {
+    const webhook = { cache: "none", name: "..", topic: "t", url: "nonsense" };
+    const problems = [
+      'error: webhook "..": webhook name must not be ".."',
+      'error: webhook "..": webhook url is no absolute URL, like https://example.com/hook',
+      'error: webhook "..": its cache "none" is neither in the file nor there',
+      "",
+    ];
+    expect(await apply({ queues: file.queues, webhooks: [webhook] }, ...options)).toEqual([1, "", problems.join("\n")]);
+    expect(await apply({ webhooks: [{ ...webhook, name: "" }] }, ...options)).toEqual([
+      2,
+      "",
+      expect.stringContaining("webhooks[0].name"),
+    ]);
+    expect(JSON.parse((await run(["queue", "list", "--json"]))[1])).toEqual({ queues: [] });
+  });
+
+  it("says of a change that fails that it failed, not that it was made", async () => {
+    const webhook = { cache: "c", name: "inner", topic: "t", url: "http://10.0.0.1/" };
+    const [code, stdout, stderr] = await apply({ queues: [{ name: "q" }], webhooks: [webhook] });
+    expect([code, stdout]).toEqual([1, "+ queue q\n"]);
+    expect(stderr).toMatch(/^failed: \+ webhook inner of cache c\nerror: .*not permitted; .*outbound\.allow\n$/);
+  });
+
   it("shows what it would do, and does nothing, when it is asked for", async () => {
     expect((await apply(file, "--dry-run"))[2]).toBe("5 changes would be made in environment dev\n");
     expect((await apply(file, "--dry-run"))[2]).toBe("5 changes would be made in environment dev\n");

@@ -5,7 +5,7 @@ import type { Change } from "../resources/change.ts";
 import { type Current, readCurrent } from "../resources/current.ts";
 import { toPlan } from "../resources/plan.ts";
 import { parseResourceFile, type ResourceFile, ResourceFileError } from "../resources/resource-file.ts";
-import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
+import { type Client, type ConnectionOptions, createClient, withConnection } from "./client.ts";
 import { readText } from "./input.ts";
 import { type CommandIo, printable, processIo } from "./io.ts";
 import { pathOf } from "./webhook-shape.ts";
@@ -35,15 +35,26 @@ export function registerApply(program: Command, io: CommandIo = processIo): void
       if (problems.length > 0) throw new Error(problems.map(printable).join("\nerror: "));
       const made = new Map<string, MadeKey>();
       for (const change of changes) {
+        const key = options.dryRun
+          ? undefined
+          : await attempt(change.kind === "settings" ? operator : client, change, io);
         if (!options.json) io.stdout.write(`${lineOf(change)}\n`);
-        if (options.dryRun) continue;
-        const key = await carryOut(change.kind === "settings" ? operator : client, change);
         if (key) made.set(change.name, key);
         if (key?.apiKey !== undefined && !options.json) io.stdout.write(`  ${key.apiKey}\n`);
       }
       if (options.json) io.stdout.write(`${JSON.stringify(toOutput(file, current, changes, made, options))}\n`);
       else io.stderr.write(`${summaryOf(current.environment, changes, options)}\n`);
     });
+}
+
+/** Says which change it is that fails. */
+async function attempt(client: Client, change: Change, io: CommandIo): Promise<MadeKey | undefined> {
+  try {
+    return await carryOut(client, change);
+  } catch (error) {
+    io.stderr.write(`failed: ${lineOf(change)}\n`);
+    throw error;
+  }
 }
 
 async function readResourceFile(command: Command, path: string, io: CommandIo): Promise<ResourceFile> {

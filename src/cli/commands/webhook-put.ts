@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { checkSecretName } from "../../domain/secrets/secret.ts";
 import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
 import { readText } from "./input.ts";
 import { type CommandIo, printable } from "./io.ts";
@@ -28,11 +29,13 @@ export function registerWebhookPut(webhook: Command, io: CommandIo): void {
     .option("--secret <name>", "put what it signs with into the secret of this name instead of printing it")
     .action(async (cache: string, name: string, options: PutOptions, command: Command) => {
       const { topic, to, ordered, unordered, secret } = options;
+      const path = pathOf(cache, name);
+      if (secret !== undefined) checkSecretName(secret);
       const url = await readText(command, to, io);
       const client = createClient(command, options, io);
       const body = { topic, url, ordered: ordered ?? (unordered ? false : undefined) };
       const hints = { not_found: `create the cache with: todoku cache create ${printable(cache)}` };
-      const answer = await client.call("PUT", pathOf(cache, name), body, hints);
+      const answer = await client.call("PUT", path, body, hints);
       const { webhook: made, secret: value } = answer as { webhook: WebhookJson; secret: string };
       const title = `${titleOf(cache, name)} delivers ${printable(topic)} to ${printable(withoutQuery(made.url))}`;
       await printSecret({

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { checkSecretName } from "../../domain/secrets/secret.ts";
 import { CallFailure, type Client, type ConnectionOptions, createClient, withConnection } from "./client.ts";
 import { toDurationMs } from "./input.ts";
 import { type CommandIo, printable } from "./io.ts";
@@ -31,12 +32,17 @@ export function registerWebhookSecret(webhook: Command, io: CommandIo): void {
     )
     .option("--secret <name>", "put it into the secret of this name instead of printing it")
     .action(async (cache: string, name: string, options: RotateOptions, command: Command) => {
+      const { overlap, secret: intoSecret, json } = options;
+      if (intoSecret !== undefined) checkSecretName(intoSecret);
       const client = createClient(command, options, io);
-      const body = { overlapSeconds: options.overlap === undefined ? undefined : options.overlap / 1000 };
+      const body = { overlapSeconds: overlap === undefined ? undefined : overlap / 1000 };
       const answer = await client.call("POST", `${pathOf(cache, name)}/rotate`, body, webhookHints);
       const { secret: value } = answer as { secret: string };
       const title = `${titleOf(cache, name)} has a new secret`;
-      await printSecret({ client, io, value, intoSecret: options.secret, title, json: options.json ? {} : undefined });
+      await printSecret({ client, io, value, intoSecret, title, json: json ? {} : undefined });
+      if (intoSecret === undefined && !json) {
+        io.stderr.write("copies in the secret store are not changed; --secret NAME changes one\n");
+      }
     });
 }
 

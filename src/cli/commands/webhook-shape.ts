@@ -1,3 +1,6 @@
+import { TodokuError } from "../../domain/errors.ts";
+import { checkName } from "../../domain/names.ts";
+import { checkWebhookName } from "../../domain/subscriptions/webhook-checks.ts";
 import { type CommandIo, printable, table } from "./io.ts";
 
 /** A webhook as the server lists it. */
@@ -14,8 +17,13 @@ export interface WebhookJson {
 /** What helps when a webhook is missing. */
 export const webhookHints = { not_found: "todoku webhook list shows the webhooks there are" };
 
-/** The address of a webhook. */
+/** The address of a webhook. @throws TodokuError `invalid_argument`: with these names it would be the address of something else. */
 export function pathOf(cache: string, name: string): string {
+  checkName("cache", cache);
+  if (cache === "." || cache === "..") {
+    throw new TodokuError("invalid_argument", `no address of a webhook can hold the cache name "${cache}"`);
+  }
+  checkWebhookName(name);
   return `/v1/webhooks/${encodeURIComponent(cache)}/${encodeURIComponent(name)}`;
 }
 

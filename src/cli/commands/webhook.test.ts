@@ -88,7 +88,13 @@ describe("todoku webhook", () => {
   });
 
   it("says what is done and what is not when the secret cannot be written", async () => {
-    const put = ["put", "c", "half", "--topic", "t", "--to", target, "--secret", "s".repeat(600)];
+    const grants = [
+      { resource: "webhook", role: "read-write", cache: { all: true }, webhook: { all: true } },
+      { resource: "topic", role: "subscribe", cache: { all: true }, topic: { all: true } },
+    ];
+    const made = await run(["key", "create", "--grant", ...grants.map((grant) => JSON.stringify(grant)), "--json"]);
+    const apiKey = (JSON.parse(made[1]) as { apiKey: string }).apiKey;
+    const put = ["put", "c", "half", "--topic", "t", "--to", target, "--secret", "half-hook", "--api-key", apiKey];
     const [code, stdout, stderr] = await webhook(...put);
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(/\nthe webhook itself is done; todoku webhook secret prints what the secret should hold\n$/);
@@ -99,10 +105,17 @@ describe("todoku webhook", () => {
     await webhook("put", "c", "w", "--topic", "t", "--to", target);
     const [, before] = await webhook("secret", "c", "w");
     const [, after, said] = await webhook("rotate", "c", "w", "--overlap", "10m");
-    expect(said).toBe("webhook w of cache c has a new secret; it signs with what was printed\n");
+    expect(said).toBe(
+      "webhook w of cache c has a new secret; it signs with what was printed\n" +
+        "copies in the secret store are not changed; --secret NAME changes one\n",
+    );
     expect([after, before === after]).toEqual([(await webhook("secret", "c", "w"))[1], false]);
-    const [, kept] = await webhook("rotate", "c", "w", "--secret", "w-hook");
-    expect(kept).toBe("webhook w of cache c has a new secret; it signs with version 1 of secret w-hook\n");
+    expect(await webhook("rotate", "c", "w", "--secret", "w-hook")).toEqual([
+      0,
+      "webhook w of cache c has a new secret; it signs with version 1 of secret w-hook\n",
+      "",
+    ]);
+    expect((await webhook("show", "c", "w"))[1]).toMatch(/^former secrets sign too until \d{4}-[^ ]+Z$/m);
 
     expect(await webhook("pause", "c", "w")).toEqual([0, "paused webhook w of cache c\n", ""]);
     expect((await webhook("list", "c"))[1]).toMatch(/^c +w +t +yes +paused \(asked\) +https:/m);
@@ -177,6 +190,32 @@ describe("todoku webhook", () => {
     [["deliveries", "c", "w", "--limit", "0"], "whole number from 1 on"],
   ])("ends with 2 for %j", async (args, message) => {
     expect(await webhook(...args)).toEqual([2, "", expect.stringContaining(message)]);
+  });
+
+  it("names the name that no webhook can have, before the server is asked", async () => {
+    const put = (cache: string, name: string) => webhook("put", cache, name, "--topic", "t", "--to", target);
+    expect(await put("c", "")).toEqual([2, "", "error: webhook name must not be empty\n"]);
+    expect(await put("", "w")).toEqual([2, "", "error: cache name must not be empty\n"]);
+    expect(await put("..", "w")).toEqual([2, "", 'error: no address of a webhook can hold the cache name ".."\n']);
+    const refusal = [2, "", 'error: webhook name must not be ".."\n'];
+    expect(await put("c", "..")).toEqual(refusal);
+    const verbs = ["show", "delete", "pause", "resume", "secret", "rotate", "test", "deliveries", "dead"];
+    for (const verb of verbs) expect([verb, ...(await webhook(verb, "c", ".."))]).toEqual([verb, ...refusal]);
+    for (const verb of ["replay", "drop"]) expect(await webhook(verb, "c", "..", "--all")).toEqual(refusal);
+  });
+
+  it.each([
+    ["", "secret name must not be empty"],
+    ["..", 'secret name must not be ".."'],
+    ["s".repeat(256), "secret name has 256 bytes; must be <= 255"],
+  ])("makes and rotates nothing for a secret that cannot be: %j", async (secret, message) => {
+    const put = ["put", "c", "unkept", "--topic", "t", "--to", target];
+    expect(await webhook(...put, "--secret", secret)).toEqual([2, "", `error: ${message}\n`]);
+    expect((await webhook("show", "c", "unkept"))[0]).toBe(1);
+    const [, before] = await webhook(...put);
+    expect(await webhook("rotate", "c", "unkept", "--secret", secret)).toEqual([2, "", `error: ${message}\n`]);
+    expect((await webhook("secret", "c", "unkept"))[1]).toBe(before);
+    await webhook("delete", "c", "unkept");
   });
 
   it("says how to go on when there is no such cache", async () => {

@@ -17,6 +17,7 @@ import {
 
 interface WebhookInfoJson extends WebhookJson {
   readonly circuit: string;
+  readonly overlap?: { readonly endsAtMs: number; readonly receiverIsBehind: boolean };
   readonly cursor: string;
   readonly waiting?: number;
   readonly counters: Readonly<Record<"delivered" | "failures" | "dead" | "replayed" | "dropped" | "missed", number>>;
@@ -85,7 +86,7 @@ function registerPause(webhook: Command, io: CommandIo, verb: "pause" | "resume"
     });
 }
 
-function details({ circuit, cursor, waiting, counters, deadLetters, ...webhook }: WebhookInfoJson): string[] {
+function details({ circuit, cursor, waiting, overlap, counters, deadLetters, ...webhook }: WebhookInfoJson): string[] {
   const { delivered, failures, dead, replayed, dropped, missed } = counters;
   const { count, bytes, replaying } = deadLetters;
   return [
@@ -100,5 +101,11 @@ function details({ circuit, cursor, waiting, counters, deadLetters, ...webhook }
       ["DELIVERED", "FAILED ATTEMPTS", "DEAD", "REPLAYED", "DROPPED", "MISSED"],
       [[delivered, failures, dead, replayed, dropped, missed].map(String)],
     ),
+    ...(overlap ? ["", sentenceOf(overlap)] : []),
   ];
+}
+
+function sentenceOf({ endsAtMs, receiverIsBehind }: NonNullable<WebhookInfoJson["overlap"]>): string {
+  const receiver = receiverIsBehind ? "; its receiver still verifies with one" : "";
+  return `former secrets sign too until ${new Date(endsAtMs).toISOString()}${receiver}`;
 }

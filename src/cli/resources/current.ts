@@ -5,7 +5,7 @@ import { TodokuError } from "../../domain/errors.ts";
 import type { Client } from "../commands/client.ts";
 import type { ResourceFile } from "./resource-file.ts";
 import { readSecret } from "./secret-store.ts";
-import { type CurrentWebhook, withSecrets } from "./webhooks.ts";
+import { type CurrentWebhook, missingCaches, withSecrets } from "./webhooks.ts";
 
 /** A key as the server lists it. */
 export interface CurrentKey {
@@ -25,6 +25,8 @@ export interface Current {
   readonly caches: readonly { readonly name: string; readonly durability: "disk" | "memory" }[];
   readonly queues: readonly CurrentQueue[];
   readonly webhooks: readonly CurrentWebhook[];
+  /** Those that webhooks of a file without `caches` name, and that are not there. */
+  readonly missingCaches: readonly string[];
   readonly keys: readonly CurrentKey[];
   /** Of each secret that is asked for: the id of the API key that it holds; undefined when it holds none, or is missing. */
   readonly keyIdInSecret: ReadonlyMap<string, string | undefined>;
@@ -55,6 +57,7 @@ export async function readCurrent(client: Client, file: ResourceFile): Promise<C
     caches: await list("caches"),
     queues: await list("queues"),
     webhooks: await withSecrets(client, file, await list<CurrentWebhook>("webhooks")),
+    missingCaches: await missingCaches(client, file),
     keys: newestOfEachName((await list<CurrentKey>("keys")).filter(isAlive)),
     keyIdInSecret,
   };

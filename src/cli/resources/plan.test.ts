@@ -4,7 +4,7 @@ import { toPlan } from "./plan.ts";
 import type { ResourceFile } from "./resource-file.ts";
 
 const empty: Current = {
-  ...{ environment: "dev", settings: {}, caches: [], queues: [], webhooks: [], keys: [] },
+  ...{ environment: "dev", settings: {}, caches: [], queues: [], webhooks: [], missingCaches: [], keys: [] },
   keyIdInSecret: new Map(),
 };
 const seconds = { visibilitySeconds: 30, delaySeconds: 0, retentionSeconds: 345_600 };
@@ -106,7 +106,25 @@ describe("a plan", () => {
     expect(toPlan({ caches: [], webhooks }, empty, false).problems).toEqual([
       `${sentence} neither in the file nor there`,
     ]);
-    expect(toPlan({ webhooks }, empty, false).problems).toEqual([]); // it was not asked which caches there are
+    expect(toPlan({ webhooks }, empty, false).problems).toEqual([]);
+    for (const prune of [false, true]) {
+      const { problems } = toPlan({ webhooks }, { ...empty, missingCaches: ["old"] }, prune);
+      expect(problems).toEqual([`${sentence} neither in the file nor there`]);
+    }
+  });
+
+  it.each([
+    [{ url: "nonsense" }, "webhook url is no absolute URL, like https://example.com/hook"],
+    [{ url: "ftp://mail.example" }, 'webhook url begins with "ftp:"; must be "https:" or "http:"'],
+    [{ url: "http://mail.example:0" }, "webhook url must not have the port 0"],
+    [{ name: "." }, 'webhook name must not be "."'],
+    [{ name: ".." }, 'webhook name must not be ".."'],
+    [{ name: " " }, "webhook name must not be empty"],
+    [{ topic: "t".repeat(256) }, "topic name has 256 bytes; must be <= 255"],
+    [{ secret: ".." }, 'secret name must not be ".."'],
+  ])("says what is wrong with a webhook: %j", (part, problem) => {
+    const webhook = { cache: "c", name: "w", topic: "t", url: "https://mail.example", ...part };
+    expect(toPlan({ webhooks: [webhook] }, empty, false).problems).toEqual([`webhook "${webhook.name}": ${problem}`]);
   });
 
   it("prunes only the parts that the file has, and no key without a name", () => {

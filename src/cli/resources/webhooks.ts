@@ -1,5 +1,9 @@
-import type { Client } from "../commands/client.ts";
-import { pathOf, withoutQuery } from "../commands/webhook-shape.ts";
+import { TodokuError } from "../../domain/errors.ts";
+import { checkName } from "../../domain/names.ts";
+import { checkSecretName } from "../../domain/secrets/secret.ts";
+import { checkWebhookName, checkWebhookUrlForm } from "../../domain/subscriptions/webhook-checks.ts";
+import { CallFailure, type Client } from "../commands/client.ts";
+import { pathOf, queryOf, withoutQuery } from "../commands/webhook-shape.ts";
 import { type Change, compare, type Plan } from "./change.ts";
 import type { ResourceFile } from "./resource-file.ts";
 import { putSecret, readSecret } from "./secret-store.ts";
@@ -22,6 +26,7 @@ interface WebhookName {
 interface CurrentParts {
   readonly caches: readonly { readonly name: string }[];
   readonly webhooks: readonly CurrentWebhook[];
+  readonly missingCaches: readonly string[];
 }
 
 type DeclaredWebhook = NonNullable<ResourceFile["webhooks"]>[number];
@@ -47,13 +52,31 @@ async function whatHolds(client: Client, { cache, name }: WebhookName, secret: s
   return held === own.secret ? "what it signs with" : "another value";
 }
 
+/** Of a file without `caches`: asked as who may manage webhooks may ask, for the list of caches needs other rights. @throws CallFailure. */
+export async function missingCaches(
+  client: Client,
+  { webhooks = [], caches }: ResourceFile,
+): Promise<readonly string[]> {
+  const missing: string[] = [];
+  if (caches !== undefined) return missing;
+  for (const cache of new Set(webhooks.map((webhook) => webhook.cache))) {
+    try {
+      await client.call("GET", `/v1/webhooks${queryOf({ cache })}`);
+    } catch (error) {
+      if (!(error instanceof CallFailure) || error.code !== "not_found") throw error;
+      missing.push(cache);
+    }
+  }
+  return missing;
+}
+
 /** Compares; URLs as the server writes them, and shown without their queries. */
-export function planWebhooks({ webhooks = [], caches }: ResourceFile, current: CurrentParts, prune: boolean): Plan {
-  const isThere = (cache: string) => current.caches.some(({ name }) => name === cache);
-  const problems = webhooks.flatMap(({ cache, name }) =>
-    caches === undefined || caches.some((declared) => declared.name === cache) || (isThere(cache) && !prune)
-      ? []
-      : [`webhook "${name}": its cache "${cache}" is ${prune ? "not in the file" : "neither in the file nor there"}`],
+export function planWebhooks(file: ResourceFile, current: CurrentParts, prune: boolean): Plan {
+  const { webhooks = [] } = file;
+  const problems = webhooks.flatMap((webhook) =>
+    [...wrongParts(webhook), ...cacheProblem(webhook, file, current, prune)].map(
+      (problem) => `webhook "${webhook.name}": ${problem}`,
+    ),
   );
   const changes = webhooks.flatMap((webhook): Change[] => {
     const { cache, name, topic, url, ordered, secret } = webhook;
@@ -68,6 +91,40 @@ export function planWebhooks({ webhooks = [], caches }: ResourceFile, current: C
     return [{ ...common, action: "update", differences: { ...differences, ...held }, secret }];
   });
   return { changes, problems };
+}
+
+/** What the server would refuse whoever asks; which addresses may be called it alone knows. */
+function wrongParts({ name, topic, url, secret }: DeclaredWebhook): string[] {
+  const checks = [
+    () => checkWebhookName(name),
+    () => checkName("topic", topic),
+    () => checkWebhookUrlForm(url),
+    () => secret !== undefined && checkSecretName(secret),
+  ];
+  return checks.flatMap((check) => {
+    try {
+      check();
+      return [];
+    } catch (error) {
+      if (error instanceof TodokuError) return [error.message];
+      throw error;
+    }
+  });
+}
+
+function cacheProblem(
+  { cache }: DeclaredWebhook,
+  { caches }: ResourceFile,
+  current: CurrentParts,
+  prune: boolean,
+): string[] {
+  const isThere =
+    caches === undefined
+      ? !current.missingCaches.includes(cache)
+      : current.caches.some(({ name }) => name === cache) && !prune;
+  if (isThere || caches?.some(({ name }) => name === cache)) return [];
+  const isPruned = prune && caches !== undefined;
+  return [`its cache "${cache}" is ${isPruned ? "not in the file" : "neither in the file nor there"}`];
 }
 
 function compareWebhook(old: CurrentWebhook, { topic, url, ordered = true }: DeclaredWebhook): Change["differences"] {

@@ -1,75 +1,96 @@
 import { limits } from "../limits.ts";
 
-interface Origin {
-  underWay: number;
-  readonly waiting: Set<() => void>;
+interface Call {
+  readonly bytes: number;
+  readonly start: () => void;
 }
 
+interface Origin {
+  underWay: number;
+  /** In the order in which they came. */
+  readonly waiting: Set<Call>;
+}
+
+/** What may be under way. */
+export interface CallBounds {
+  readonly max: number;
+  readonly originMax: number;
+  /** Of the bodies of all calls. */
+  readonly maxBytes: number;
+}
+
+const defaultBounds: CallBounds = {
+  max: limits.webhook.inFlightMax,
+  originMax: limits.webhook.originInFlightMax,
+  maxBytes: limits.webhook.inFlightMaxBytes,
+};
+
 /**
- * Bounds the calls that are under way, of the whole process and of each origin. When all places are taken, the next one goes to the
- * origin with the fewest: a few that are slow cannot take them all for themselves.
+ * Bounds the calls that are under way, of the whole process and of each origin, and the memory of their bodies. When there is no room, what
+ * becomes free goes to the origin with the fewest calls: a few that are slow cannot take it all for themselves.
  */
 export class CallSlots {
-  readonly #max: number;
-  readonly #originMax: number;
+  readonly #bounds: CallBounds;
   readonly #origins = new Map<string, Origin>();
   /** Those of them for which somebody waits. */
   readonly #waiting = new Set<Origin>();
   #underWay = 0;
+  #bytes = 0;
 
-  constructor(max: number = limits.webhook.inFlightMax, originMax: number = limits.webhook.originInFlightMax) {
-    this.#max = max;
-    this.#originMax = originMax;
+  constructor(bounds: Partial<CallBounds> = {}) {
+    this.#bounds = { ...defaultBounds, ...bounds };
   }
 
   get underWay(): number {
     return this.#underWay;
   }
 
-  /** Calls `start` as soon as a call to the origin may begin: now, or later. Who started calls `release`. */
-  take(name: string, start: () => void): void {
+  /** Calls `start` as soon as a call to the origin may begin: now, or later. Who started calls `release` with the same. */
+  take(name: string, bytes: number, start: () => void): void {
     let origin = this.#origins.get(name);
     if (!origin) {
       origin = { underWay: 0, waiting: new Set() };
       this.#origins.set(name, origin);
     }
-    if (this.#underWay < this.#max && origin.underWay < this.#originMax) {
-      this.#start(origin, start);
-      return;
-    }
-    origin.waiting.add(start);
+    origin.waiting.add({ bytes, start });
     this.#waiting.add(origin);
+    this.#startNext();
   }
 
   /** A call has ended. */
-  release(name: string): void {
+  release(name: string, bytes: number): void {
     const origin = this.#origins.get(name) as Origin;
     origin.underWay--;
     this.#underWay--;
+    this.#bytes -= this.#weight(bytes);
     if (origin.underWay === 0 && origin.waiting.size === 0) this.#origins.delete(name);
-    const next = this.#fewest();
-    if (next) this.#startNext(next);
+    this.#startNext();
+  }
+
+  /** A large call waits for its room and nobody goes past it, but those of origins with fewer calls. */
+  #startNext(): void {
+    for (let origin = this.#fewest(); origin && this.#underWay < this.#bounds.max; origin = this.#fewest()) {
+      const [call] = origin.waiting;
+      if (!call || this.#bytes + this.#weight(call.bytes) > this.#bounds.maxBytes) return;
+      origin.waiting.delete(call);
+      if (origin.waiting.size === 0) this.#waiting.delete(origin);
+      origin.underWay++;
+      this.#underWay++;
+      this.#bytes += this.#weight(call.bytes);
+      call.start();
+    }
   }
 
   #fewest(): Origin | undefined {
     let fewest: Origin | undefined;
     for (const origin of this.#waiting) {
-      if (origin.underWay < (fewest?.underWay ?? this.#originMax)) fewest = origin;
+      if (origin.underWay < (fewest?.underWay ?? this.#bounds.originMax)) fewest = origin;
     }
     return fewest;
   }
 
-  #startNext(origin: Origin): void {
-    const [start] = origin.waiting;
-    if (!start) return;
-    origin.waiting.delete(start);
-    if (origin.waiting.size === 0) this.#waiting.delete(origin);
-    this.#start(origin, start);
-  }
-
-  #start(origin: Origin, start: () => void): void {
-    origin.underWay++;
-    this.#underWay++;
-    start();
+  /** One that is larger than all that may be has to be made too. */
+  #weight(bytes: number): number {
+    return Math.min(bytes, this.#bounds.maxBytes);
   }
 }

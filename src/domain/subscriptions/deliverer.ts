@@ -1,5 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { attributeBytes } from "../attributes.ts";
 import type { Attempt, Attempted } from "./attempts.ts";
 import type { CallSlots } from "./call-slots.ts";
 import { Circuit } from "./circuit.ts";
@@ -59,12 +60,13 @@ export class Deliverer {
   attempt(attempt: Attempt, done: (attempted: Attempted) => void): void {
     const { slots } = this.#parts;
     const origin = originOf(this.#owner.subscription);
+    const bytes = bodyBytesOf(attempt);
     const isProbe = this.circuit.begin();
     this.#underWay++;
-    slots.take(origin, () => {
+    slots.take(origin, bytes, () => {
       const end = (attempted: Attempted) => {
         this.#underWay--;
-        slots.release(origin);
+        slots.release(origin, bytes);
         done(attempted);
         if (this.#underWay === 0) this.#onIdle?.();
         this.#owner.ended();
@@ -167,6 +169,11 @@ export class Deliverer {
   #ownMs(): number {
     return this.#ownTime.ms(this.#parts.clock.monotonicMs());
   }
+}
+
+/** What its body may take at most: JSON writes a control character in six bytes, and base64 three bytes in four. */
+function bodyBytesOf({ item: { value, attributes } }: Attempt): number {
+  return 6 * (value.bytes.byteLength + attributeBytes(attributes));
 }
 
 /** By subscription, of which there is another one after each change. */

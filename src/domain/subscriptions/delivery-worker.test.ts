@@ -118,7 +118,7 @@ describe("a stop", () => {
 describe("destinations", () => {
   it("are not sent what waited for a place when their webhook follows another topic by then", async () => {
     hooks = await pumps.aCase();
-    hooks.slots = new CallSlots(1, 1);
+    hooks.slots = new CallSlots({ max: 1 });
     await hooks.crash();
     const busy = Promise.withResolvers<Outcome>();
     hooks.answer = ({ delivery }) => (delivery.subscription.name === "busy" ? busy.promise : delivered);
@@ -136,7 +136,7 @@ describe("destinations", () => {
 
   it("that are slow never delay another, though they would take every place", async () => {
     hooks = await pumps.aCase();
-    hooks.slots = new CallSlots(32, 8);
+    hooks.slots = new CallSlots({ max: 32, originMax: 8 });
     await hooks.crash();
     const waiting: ((outcome: Outcome) => void)[] = [];
     hooks.answer = ({ delivery }) =>

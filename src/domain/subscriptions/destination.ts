@@ -37,6 +37,8 @@ export type Outcome =
 export interface Destination {
   /** Makes one attempt, within `limits.webhook.timeoutMs`. Never rejects. */
   deliver(delivery: Delivery): Promise<Outcome>;
+  /** Is it known to verify with a secret that was rotated? */
+  usesFormerSecret(subscription: DurableSubscription): boolean;
   /** Frees connections; calls that are under way come to an end. */
   close(): Promise<void>;
 }

@@ -42,16 +42,28 @@ describe("the secrets of a webhook", () => {
     expect(await node.webhooks.signingSecrets(webhook)).toEqual([second]);
   });
 
-  it("that sign are the two newest after two rotations, only the newest without an overlap", async () => {
-    const { webhook } = await node.webhooks.put(me, "c", "w", hook);
+  it("sign all after two rotations, none for longer than either says, and only the newest without an overlap", async () => {
+    const { webhook, secret: first } = await node.webhooks.put(me, "c", "w", hook);
     const second = await node.webhooks.rotate(me, "c", "w", 1000);
     const third = await node.webhooks.rotate(me, "c", "w", 500);
-    expect(await node.webhooks.signingSecrets(webhook)).toEqual([third, second]);
+    expect(await node.webhooks.signingSecrets(webhook)).toEqual([third, second, first]);
+    expect((await node.webhooks.get(me, "c", "w")).overlap).toEqual({
+      endsAtMs: clock.nowMs + 500,
+      receiverIsBehind: true,
+    });
     clock.nowMs += 500;
     expect(await node.webhooks.signingSecrets(webhook)).toEqual([third]);
     const fourth = await node.webhooks.rotate(me, "c", "w", 0);
     expect(await node.webhooks.signingSecrets(webhook)).toEqual([fourth]);
+    expect((await node.webhooks.get(me, "c", "w")).overlap).toBeUndefined();
     expect((await storedDocument())?.secrets.map(({ number }) => number)).toEqual([4]);
+  });
+
+  it("are four at most: the oldest ends when there would be more", async () => {
+    const { webhook } = await node.webhooks.put(me, "c", "w", hook);
+    const rotated: string[] = [];
+    for (let n = 0; n < 5; n++) rotated.unshift(await node.webhooks.rotate(me, "c", "w"));
+    expect(await node.webhooks.signingSecrets(webhook)).toEqual(rotated.slice(0, 4));
   });
 
   it.each([-1, 1.5, Number.NaN, 7 * dayMs + 1])("do not overlap for %s ms", async (overlapMs) => {
@@ -66,6 +78,6 @@ describe("the secrets of a webhook", () => {
     const { webhook } = await node.webhooks.put(me, "c", "w", hook);
     const drawn = await Promise.all(Array.from({ length: 10 }, () => node.webhooks.rotate(me, "c", "w")));
     expect(new Set(drawn).size).toBe(10);
-    expect(await node.webhooks.signingSecrets(webhook)).toEqual([drawn[9], drawn[8]]);
+    expect(await node.webhooks.signingSecrets(webhook)).toEqual(drawn.slice(-4).toReversed());
   });
 });

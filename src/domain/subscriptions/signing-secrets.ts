@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Sealer } from "../encryption/sealer.ts";
+import { limits } from "../limits.ts";
 import { type Kept, recordNameOf, type StoredSecret, type WebhookDocument } from "./webhook-document.ts";
 
 const prefix = "whsec_";
@@ -59,15 +60,25 @@ export class SigningSecrets {
   }
 }
 
-/** With one more secret, which is the current one; the one before signs too for `overlapMs`, and none before that. */
+/** With one more secret, which is the current one. Those before sign too for `overlapMs`, but none longer than it would have anyway. */
 export function withSecret(
   document: WebhookDocument,
   secret: StoredSecret,
   overlapMs: number,
   nowMs: number,
 ): WebhookDocument {
-  const before = document.secrets.slice(-1).map((one) => ({ ...one, expiresAtMs: nowMs + overlapMs }));
-  return { ...document, secrets: overlapMs > 0 ? [...before, secret] : [secret] };
+  const endMs = nowMs + overlapMs;
+  const before = withoutExpired(document, nowMs).secrets.map(({ expiresAtMs = endMs, ...one }) => {
+    return { ...one, expiresAtMs: Math.min(expiresAtMs, endMs) };
+  });
+  const kept = overlapMs > 0 ? before.slice(1 - limits.webhook.secretsMax) : [];
+  return { ...document, secrets: [...kept, secret] };
+}
+
+/** When the last of those before the current one ends; undefined when only that one signs. */
+export function overlapEndMs({ secrets }: WebhookDocument, nowMs: number): number | undefined {
+  const ends = secrets.flatMap(({ expiresAtMs = 0 }) => (expiresAtMs > nowMs ? [expiresAtMs] : []));
+  return ends.length > 0 ? Math.max(...ends) : undefined;
 }
 
 /** Without the secrets that sign no longer. */

@@ -10,12 +10,24 @@ export function checkWebhookName(name: string): void {
   if (name === "." || name === "..") throw invalid(`webhook name must not be "${name}"`);
 }
 
+/** What to do about an address that may not be called, to stand behind the sentence that says so. */
+export const permissionHint = "the operator can permit it with outbound.allow";
+
 /**
- * No error repeats the URL: its query may hold a token.
- * @param refusal says why a URL may not be called at all; undefined when it may.
+ * @param refusal says why the address of a URL of this form may not be called; undefined when it may.
  * @throws TodokuError `invalid_argument`.
  */
 export function checkWebhookUrl(url: string, refusal: (url: string) => string | undefined): void {
+  checkWebhookUrlForm(url);
+  const reason = refusal(url);
+  if (reason !== undefined) throw invalid(`webhook url: ${reason}; ${permissionHint}`);
+}
+
+/**
+ * Without the question whether its address may be called, which the server alone can answer. No error repeats the URL: its query may hold a token.
+ * @throws TodokuError `invalid_argument`.
+ */
+export function checkWebhookUrlForm(url: string): void {
   const { urlMaxLength } = limits.webhook;
   if (url.length > urlMaxLength) {
     throw invalid(`webhook url has ${url.length} characters; must be <= ${urlMaxLength}`);
@@ -33,8 +45,7 @@ export function checkWebhookUrl(url: string, refusal: (url: string) => string | 
     throw invalid("webhook url must not have a user name or password");
   }
   if (url.includes("#")) throw invalid("webhook url must not have a fragment (#): it is never sent");
-  const reason = refusal(url);
-  if (reason !== undefined) throw invalid(`webhook url: ${reason}`);
+  if (parsed.port === "0") throw invalid("webhook url must not have the port 0");
 }
 
 /** @throws TodokuError `invalid_argument`: no whole number of `min`..`max`. */

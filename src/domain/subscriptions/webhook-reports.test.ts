@@ -1,6 +1,15 @@
 // What is told of webhooks, and what is done with their dead letters.
 import { describe, expect, it } from "vitest";
-import { addDeadLetter, hook, me, node, useWebhooks } from "../../../test/support/webhook-nodes.ts";
+import {
+  addDeadLetter,
+  engine,
+  hook,
+  me,
+  node,
+  publish,
+  startMs,
+  useWebhooks,
+} from "../../../test/support/webhook-nodes.ts";
 
 useWebhooks();
 
@@ -54,5 +63,16 @@ describe("dead letters", () => {
         await expect(webhooks[list](me, "c", "w", limit)).rejects.toMatchObject(refused);
       }
     }
+  });
+});
+
+describe("how many items wait", () => {
+  it("is told without those that the history dropped, which are dead letters", async () => {
+    await node.webhooks.put(me, "c", "w", hook);
+    await publish("t");
+    await publish("t");
+    expect(await node.webhooks.get(me, "c", "w")).toMatchObject({ waiting: 7, counters: { dead: 0 } });
+    while (await engine.topics.disk.trim(startMs + 48 * 3_600_000));
+    expect(await node.webhooks.get(me, "c", "w")).toMatchObject({ waiting: 5, counters: { dead: 2 } });
   });
 });

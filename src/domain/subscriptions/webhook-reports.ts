@@ -4,7 +4,8 @@ import type { Principal } from "../auth/principal.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Outcome } from "./destination.ts";
-import type { DeadLetter, DeliveryEntry, FailureEntry, Numbered } from "./store.ts";
+import { overlapEndMs } from "./signing-secrets.ts";
+import type { DeadLetter, DeliveryEntry, FailureEntry, Numbered, SubscriptionState } from "./store.ts";
 import { type DurableSubscription, keyOf } from "./subscription.ts";
 import { checkCount } from "./webhook-checks.ts";
 import { type Kept, webhookNotFound } from "./webhook-document.ts";
@@ -41,10 +42,27 @@ export class WebhookReports {
   }
 
   async get(principal: Principal, cache: string, name: string): Promise<WebhookInfo> {
-    const { subscription: webhook } = await this.find(principal, "webhook.read", cache, name);
-    const state = await this.#parts.engine.subscriptions.state(keyOf(webhook));
-    const { circuitOf, waitingOf } = this.#parts;
-    return { ...state, webhook, circuit: circuitOf(webhook.id), waiting: waitingOf(webhook.id) };
+    const { subscription: webhook, document } = await this.find(principal, "webhook.read", cache, name);
+    const { circuitOf, destination, engine, wallMs } = this.#parts;
+    const state = await engine.subscriptions.state(keyOf(webhook));
+    const endsAtMs = overlapEndMs(document, wallMs());
+    const overlap = endsAtMs && { endsAtMs, receiverIsBehind: destination().usesFormerSecret(webhook) };
+    const waiting = await this.#waiting(webhook.id, state);
+    return { ...state, webhook, circuit: circuitOf(webhook.id), waiting, overlap: overlap || undefined };
+  }
+
+  /** Without those behind the cursor that the history dropped: they are dead letters by now. */
+  async #waiting(id: number, { cursor }: SubscriptionState): Promise<number | undefined> {
+    const { caches, engine, waitingOf } = this.#parts;
+    const waiting = waitingOf(id);
+    if (!waiting) return waiting;
+    const { key, position } = cursor;
+    const cache = await caches.current(key.cache.environment, key.cache.cache);
+    if (cache?.cacheId !== key.cache.cacheId) return waiting;
+    const { items, head } = await engine.topics[cache.durability].read(key, position, { maxItems: 1, maxBytes: 1 });
+    const next = items[0] ?? { page: head.page, sequence: head.sequence + 1 };
+    const dropped = next.page === position.page ? next.sequence - 1 - position.sequence : 0;
+    return Math.max(0, waiting - dropped);
   }
 
   async test(principal: Principal, cache: string, name: string): Promise<Outcome> {

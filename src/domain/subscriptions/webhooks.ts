@@ -21,6 +21,8 @@ export interface WebhookInfo extends Omit<SubscriptionState, "cursor"> {
   /** `open`: its destination does not work; one attempt is made at a time. */
   readonly circuit: "closed" | "open";
   readonly cursor: SubscriptionState["cursor"];
+  /** Until when former secrets sign too, on the wall clock, and whether its receiver is known to verify with one; undefined when only the current one signs. */
+  readonly overlap: { readonly endsAtMs: number; readonly receiverIsBehind: boolean } | undefined;
   /** Items of the topic's page behind the cursor, and those that are pending; undefined while the topic cannot be read. */
   readonly waiting: number | undefined;
 }
@@ -32,7 +34,7 @@ export interface WebhookParts {
   /** Started. */
   readonly caches: Pick<Caches, "get" | "current" | "onChange">;
   /** For tests of a webhook; asked for at each, for it is made with `signingSecrets`. */
-  readonly destination: () => Pick<Destination, "deliver">;
+  readonly destination: () => Pick<Destination, "deliver" | "usesFormerSecret">;
   /** Why a URL may not be called; undefined when it may. It never repeats the URL's query. */
   readonly refusal: (url: string) => string | undefined;
   /** What the delivery worker knows of a subscription, by its id. */

@@ -129,7 +129,8 @@ describe("a delivery", () => {
       latencyMs: expect.any(Number),
     });
     expect(await destination.deliver(aDelivery({ subscription: aHook("http://10.0.0.1/?token=hush") }))).toEqual({
-      ...{ verdict: "retry", isOutage: true, error: "10.0.0.1 is no public address, and not permitted", latencyMs: 0 },
+      ...{ verdict: "retry", isOutage: true, latencyMs: 0 },
+      error: "10.0.0.1 is no public address, and not permitted; the operator can permit it with outbound.allow",
     });
   });
 
@@ -181,6 +182,20 @@ describe("while two secrets sign", () => {
     const [first, second] = receiver.received.slice(-3, -1) as [Received, Received];
     expect(first.headers["webhook-id"]).toBe(second.headers["webhook-id"]);
     expect(first.body).toEqual(second.body);
+  });
+
+  it("a receiver that has the one before the previous one is found out too, and known to be behind", async () => {
+    secrets = [aSecret(), aSecret(), aSecret()];
+    const [current = "", , oldest = ""] = secrets;
+    const subscription = aHook();
+    answer = takesOnly(oldest);
+    expect(await calls(subscription)).toEqual(["delivered", 3]);
+    expect(await calls(subscription)).toEqual(["delivered", 1]);
+    const known = aDelivery({ subscription }).subscription;
+    expect(destination.usesFormerSecret(known)).toBe(true);
+    answer = takesOnly(current);
+    expect(await calls(subscription)).toEqual(["delivered", 2]);
+    expect(destination.usesFormerSecret(known)).toBe(false);
   });
 
   it("a receiver that refuses both is asked twice each time, and the item ends", async () => {

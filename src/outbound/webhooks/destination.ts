@@ -46,26 +46,30 @@ export function createWebhookDestination(options: WebhookDestinationOptions): De
       const headers = { ...shared, "momento-signature": signer.momento(secret, body) };
       return client.call({ method: "POST", url, headers, body, timeoutMs: withinMs, answerMaxBytes });
     };
-    return signedByEither(delivery.subscription.id, secrets, post);
+    return signedByEach(delivery.subscription.id, secrets, post);
   }
 
-  /** `momento-signature` holds one value: a receiver that refuses it may still have the other secret. */
-  async function signedByEither(
+  /** `momento-signature` holds one value: a receiver that refuses it may still have another secret. */
+  async function signedByEach(
     id: number,
     secrets: readonly string[],
     post: (secret: string, withinMs: number) => Promise<GuardedResult>,
   ): Promise<GuardedResult> {
-    const [current = "", previous] = secrets;
-    if (previous === undefined) return post(current, timeoutMs);
-    const [first, other] = behind.get(id) === previous ? [previous, current] : [current, previous];
-    const result = await post(first, timeoutMs);
-    if (!isUnauthorised(result) || result.latencyMs >= timeoutMs) return result;
-    const second = await post(other, Math.ceil(timeoutMs - result.latencyMs));
-    if (second.kind === "answer" && !isUnauthorised(second)) {
-      if (other === previous) behind.set(id, previous);
-      else behind.delete(id);
+    const [current = "", ...former] = secrets;
+    const known = former.find((secret) => secret === behind.get(id)) ?? current;
+    let result = await post(known, timeoutMs);
+    for (const secret of secrets) {
+      if (!isUnauthorised(result) || result.latencyMs >= timeoutMs) break;
+      if (secret === known) continue;
+      const { latencyMs } = result;
+      const next = await post(secret, Math.ceil(timeoutMs - latencyMs));
+      if (next.kind === "answer" && !isUnauthorised(next)) {
+        if (secret === current) behind.delete(id);
+        else behind.set(id, secret);
+      }
+      result = { ...next, latencyMs: latencyMs + next.latencyMs };
     }
-    return { ...second, latencyMs: result.latencyMs + second.latencyMs };
+    return result;
   }
 
   return {
@@ -78,6 +82,7 @@ export function createWebhookDestination(options: WebhookDestinationOptions): De
       }
       return outcomeOf(await attempt(delivery, secrets), wallMs());
     },
+    usesFormerSecret: ({ id }) => behind.get(id) !== undefined,
     close: () => client.close(),
   };
 }

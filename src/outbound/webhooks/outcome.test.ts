@@ -56,7 +56,8 @@ describe("an answer", () => {
   });
 
   it.each(["network", "timeout", "blocked"] as const)("that never came (%s) says nothing of the item", (kind) => {
-    const expected = { verdict: "retry", isOutage: true, error: "why", latencyMs: 3 };
+    const error = kind === "blocked" ? "why; the operator can permit it with outbound.allow" : "why";
+    const expected = { verdict: "retry", isOutage: true, error, latencyMs: 3 };
     expect(outcomeOf({ kind, error: "why", latencyMs: 3 }, nowMs)).toEqual(expected);
   });
 });

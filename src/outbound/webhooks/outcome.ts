@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { limits } from "../../domain/limits.ts";
 import type { Outcome } from "../../domain/subscriptions/destination.ts";
+import { permissionHint } from "../../domain/subscriptions/webhook-checks.ts";
 import type { GuardedResult } from "../../lib/guarded-client/guarded-client.ts";
 
 type Answer = Extract<GuardedResult, { kind: "answer" }>;
@@ -15,7 +16,11 @@ const gone = 410;
 /** What the result of a call means for its item. `wallMs`: when it came. */
 export function outcomeOf(result: GuardedResult, wallMs: number): Outcome {
   const { latencyMs } = result;
-  if (result.kind !== "answer") return { verdict: "retry", isOutage: true, error: result.error, latencyMs };
+  if (result.kind !== "answer") {
+    // The form of the URL was checked before it was kept: only its address can be what is blocked.
+    const error = result.kind === "blocked" ? `${result.error}; ${permissionHint}` : result.error;
+    return { verdict: "retry", isOutage: true, error, latencyMs };
+  }
   const { status } = result;
   if (status < 300) return { verdict: "delivered", status, latencyMs };
   const verdict = verdictOf(status);

@@ -1,4 +1,5 @@
 import type { Hono } from "hono";
+import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
 import { holdOf } from "../uploads.ts";
 import { check, readJson, refuseForms } from "./body.ts";
@@ -33,6 +34,7 @@ export function addRoutes(app: HttpApp, routes: Routes, parts: HttpParts): void 
 async function run(operation: Operation, context: HttpContext, parts: HttpParts): Promise<Response> {
   const { incoming } = context.env;
   const principal = operation.caller === "none" ? undefined : await authenticate(parts, context);
+  checkEncoding(incoming.url);
   const { path, query, headers } = readParameters(operation, context);
   const bodyMaxBytes = operation.bodyMaxBytes?.(parts, principal) ?? limits.http.jsonBodyMaxBytes;
   // What changes nothing may say of a body it does not have what it likes.
@@ -42,6 +44,15 @@ async function run(operation: Operation, context: HttpContext, parts: HttpParts)
   // A body may take a minute: who sends it slowly must not act with a key that was deleted meanwhile. Tickets come without a body.
   if (principal && operation.body) parts.auth.recheck(principal);
   return operation.handle({ principal, path, query, headers, body, context, parts });
+}
+
+/** What is no percent-encoded UTF-8 would else be taken as it stands: `%ff` and `%25ff` would be one name. */
+function checkEncoding(url = ""): void {
+  try {
+    decodeURIComponent(url.split("?", 1)[0] ?? "");
+  } catch {
+    throw new TodokuError("invalid_argument", "the path is no percent-encoded UTF-8");
+  }
 }
 
 function readParameters({ path, query, headers }: Operation, { req }: HttpContext) {

@@ -176,4 +176,12 @@ describe("items", () => {
     });
     expect(position.sequence).toBe(2);
   });
+
+  it("refuses a path that is no percent-encoded UTF-8: it would be another name for the same thing", async () => {
+    const response = await fetch(`${door.url}/v1/topics/c/%ff/items`);
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { detail: "the path is no percent-encoded UTF-8" },
+    ]);
+  });
 });

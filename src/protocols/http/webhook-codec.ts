@@ -60,6 +60,15 @@ export const webhookWithStateSchema = webhookSchema
       description: "`open`: the destination does not work; one delivery is tried at a time, and none ends for its age",
     }),
     cursor: positionSchema.meta({ description: "Messages up to here were taken from the topic's log" }),
+    overlap: z
+      .object({
+        endsAtMs: epochMs("When former secrets end"),
+        receiverIsBehind: z.boolean().meta({
+          description: "The receiver refused the current secret and took a former one, as far as known since the start",
+        }),
+      })
+      .optional()
+      .meta({ description: "After a rotation: former secrets sign too" }),
     waiting: z.int().optional().meta({ description: "Messages behind the cursor, and those under way" }),
     counters: z
       .object({
@@ -113,11 +122,12 @@ export function toWebhookJson(subscription: DurableSubscription): z.output<typeo
 }
 
 export function toWebhookWithStateJson(info: WebhookInfo): z.output<typeof webhookWithStateSchema> {
-  const { webhook, circuit, cursor, waiting, counters, deadLetters } = info;
+  const { webhook, circuit, cursor, waiting, overlap, counters, deadLetters } = info;
   return {
     ...toWebhookJson(webhook),
     circuit,
     cursor: formatPosition(cursor.position),
+    ...(overlap ? { overlap } : {}),
     ...(waiting === undefined ? {} : { waiting }),
     ...{ counters, deadLetters },
   };
