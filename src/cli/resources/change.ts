@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { TodokuError } from "../../domain/errors.ts";
 
 /** One call that brings the environment nearer to the file. */
 export interface Change {
@@ -35,4 +36,17 @@ export function compare(
       .filter((field) => !isDeepStrictEqual(from[field], to[field]))
       .map((field) => [field, { from: from[field], to: to[field] }]),
   );
+}
+
+/** What checks of the domain have against it, as sentences. */
+export function problemsOf(checks: readonly (() => unknown)[]): string[] {
+  return checks.flatMap((check) => {
+    try {
+      check();
+      return [];
+    } catch (error) {
+      if (error instanceof TodokuError) return [error.message];
+      throw error;
+    }
+  });
 }

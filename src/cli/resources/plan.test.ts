@@ -78,6 +78,11 @@ describe("a plan", () => {
     expect(steps({ keys }, holding("dev-ffffffffffffffff"))).toEqual(["replace key worker"]);
   });
 
+  it("makes no key for a secret that cannot be", () => {
+    const keys = [{ name: "worker", grants: [publish], secret: ".." }];
+    expect(toPlan({ keys }, empty, false).problems).toEqual(['key "worker": secret name must not be ".."']);
+  });
+
   it("makes webhooks after caches and before keys, and changes what differs", () => {
     const wanted = { cache: "c", name: "w", topic: "t", url: "https://Mail.example?token=1", secret: "s" };
     const file: ResourceFile = { caches: [{ name: "c" }], webhooks: [wanted], keys: [{ name: "k", superUser: true }] };

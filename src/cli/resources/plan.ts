@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { defaultSettings } from "../../domain/queues/settings.ts";
-import { type Change, compare, type Plan } from "./change.ts";
+import { checkSecretName } from "../../domain/secrets/secret.ts";
+import { type Change, compare, type Plan, problemsOf } from "./change.ts";
 import { type Current, type CurrentKey, isSameGrants } from "./current.ts";
 import type { ResourceFile } from "./resource-file.ts";
 import { planWebhooks, pruneWebhooks } from "./webhooks.ts";
@@ -90,7 +91,10 @@ function planKeys({ keys = [] }: ResourceFile, current: Current): Plan {
     const changed = { description: key.description ?? "", superUser: key.superUser === true, grants: key.grants ?? [] };
     return [{ action: "update", kind: "key", name: key.name, differences, body: changed, keyId: old.keyId }];
   });
-  return { changes, problems: [] };
+  const problems = keys.flatMap(({ name, secret }) =>
+    problemsOf(secret === undefined ? [] : [() => checkSecretName(secret)]).map((text) => `key "${name}": ${text}`),
+  );
+  return { changes, problems };
 }
 
 /** Keys first: who uses what goes should hear of it by being refused. Webhooks go before their caches, which would take them along. Dead-letter rules go before their queues, which could not be deleted otherwise. */

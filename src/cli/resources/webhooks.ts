@@ -1,10 +1,9 @@
-import { TodokuError } from "../../domain/errors.ts";
 import { checkName } from "../../domain/names.ts";
 import { checkSecretName } from "../../domain/secrets/secret.ts";
 import { checkWebhookName, checkWebhookUrlForm } from "../../domain/subscriptions/webhook-checks.ts";
 import { CallFailure, type Client } from "../commands/client.ts";
 import { pathOf, queryOf, withoutQuery } from "../commands/webhook-shape.ts";
-import { type Change, compare, type Plan } from "./change.ts";
+import { type Change, compare, type Plan, problemsOf } from "./change.ts";
 import type { ResourceFile } from "./resource-file.ts";
 import { putSecret, readSecret } from "./secret-store.ts";
 
@@ -101,15 +100,7 @@ function wrongParts({ name, topic, url, secret }: DeclaredWebhook): string[] {
     () => checkWebhookUrlForm(url),
     () => secret !== undefined && checkSecretName(secret),
   ];
-  return checks.flatMap((check) => {
-    try {
-      check();
-      return [];
-    } catch (error) {
-      if (error instanceof TodokuError) return [error.message];
-      throw error;
-    }
-  });
+  return problemsOf(checks);
 }
 
 function cacheProblem(

@@ -73,7 +73,9 @@ export class CallSlots {
       const [call] = origin.waiting;
       if (!call || this.#bytes + this.#weight(call.bytes) > this.#bounds.maxBytes) return;
       origin.waiting.delete(call);
-      if (origin.waiting.size === 0) this.#waiting.delete(origin);
+      // Behind the others: of those with as many calls the one is next that has waited for longest.
+      this.#waiting.delete(origin);
+      if (origin.waiting.size > 0) this.#waiting.add(origin);
       origin.underWay++;
       this.#underWay++;
       this.#bytes += this.#weight(call.bytes);
