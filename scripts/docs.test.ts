@@ -241,7 +241,7 @@ describe("a started server", () => {
   );
 
   describe.each([
-    ["momento-node.md", 4],
+    ["momento-node.md", 5],
     ["queues.md", 2],
   ])("runs the complete scripts of docs/guides/%s:", (page, count) => {
     const guide = read(`docs/guides/${page}`);

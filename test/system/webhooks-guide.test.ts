@@ -67,6 +67,7 @@ describe("the receiver", () => {
         expect(await post(signed(`whsec_${Buffer.alloc(32).toString("base64")}`, "m1", Date.now()))).toBe(401);
         expect(await post(signed(secret, "m1", Date.now() - 600_000))).toBe(401);
         expect([await post(genuine), await post(genuine)]).toEqual([200, 200]);
+        expect(await post(signed(secret, "m2", Date.now(), { binary: "AP8=" }))).toBe(200);
 
         await run("webhook", "put", "scripts", way, "--topic", way, "--to", url);
         await run("topic", "publish", "scripts", way, "it arrives");
@@ -75,7 +76,11 @@ describe("the receiver", () => {
           .output()
           .stdout.split("\n")
           .filter((line) => line.includes(" (from "));
-        expect(lines).toEqual(["t: by hand (from nobody)", `${way}: it arrives (from nobody)`]);
+        expect(lines).toEqual([
+          "t: by hand (from nobody)",
+          "t: 00ff (from nobody)",
+          `${way}: it arrives (from nobody)`,
+        ]);
       } finally {
         await receiver.end("SIGKILL");
       }
@@ -93,8 +98,8 @@ async function startReceiver(verify: string, folder: string, secret: string) {
 }
 
 /** A call as the server makes it. */
-function signed(secret: string, id: string, atMs: number) {
-  const body = JSON.stringify({ topic: "t", publish_timestamp: atMs, token_id: "", text: "by hand" });
+function signed(secret: string, id: string, atMs: number, message: object = { text: "by hand" }) {
+  const body = JSON.stringify({ topic: "t", publish_timestamp: atMs, token_id: "", ...message });
   const headers = {
     "webhook-id": id,
     "webhook-timestamp": String(Math.floor(atMs / 1000)),
