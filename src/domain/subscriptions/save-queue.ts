@@ -26,6 +26,8 @@ export class SaveQueue {
   readonly #changing = new Set<Changing>();
   /** One of them has so much that it should not wait. */
   #isUrgent = false;
+  /** The last batch had no room for all that had changed. */
+  #isCut = false;
   #batch: { readonly source: Changing; readonly change: SubscriptionChange }[] = [];
   #timer: Deadline | undefined;
   #running: Promise<void> | undefined;
@@ -62,10 +64,11 @@ export class SaveQueue {
   /** Saves what there is now, unless the storage refuses it. Never rejects. */
   async flush(): Promise<void> {
     await this.#running;
-    // One may be a batch that was refused before, and others hold no more than the storage takes at once.
-    let left = this.#changing.size + 1;
-    do await this.#save();
-    while (--left > 0 && !this.#isRefused && this.#changing.size > 0);
+    // A batch that was refused before is not what there is now.
+    if (this.#batch.length > 0) await this.#save();
+    if (!this.#isRefused) await this.#save();
+    // One holds no more than the storage takes at once; what happens meanwhile can wait.
+    for (let left = this.#changing.size; left > 0 && this.#isCut && !this.#isRefused; left--) await this.#save();
   }
 
   #schedule(delayMs: number): void {
@@ -125,7 +128,8 @@ export class SaveQueue {
       items += 1 + (change.deliveries?.length ?? 0) + (change.failures?.length ?? 0);
       bytes += deadBytesOf(change);
     }
-    this.#isUrgent = this.#changing.size > 0;
+    this.#isCut = this.#changing.size > 0;
+    this.#isUrgent = this.#isCut;
   }
 
   #tryAgain(): void {
