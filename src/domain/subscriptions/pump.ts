@@ -2,7 +2,6 @@ import { type Log, logWith } from "../../lib/log.ts";
 import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
 import type { Caches } from "../cache/caches.ts";
 import { toTodokuError } from "../errors.ts";
-import { limits } from "../limits.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Attempt, Attempted, LaneOwner } from "./attempts.ts";
 import { Deliverer, type DelivererOwner, type DelivererParts } from "./deliverer.ts";

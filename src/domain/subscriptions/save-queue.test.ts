@@ -16,7 +16,12 @@ it("what many have to save goes to the disk in parts, although others write all 
   const item = { ...place, value: { isText: false, bytes }, attributes: undefined, tokenId: "", publishedAtMs: 1 };
   const letter = { topic: "t", item, reason: "refused", diedAtMs: 1, attempts: 1, error: "", status: 404 } as const;
   let nextTry = () => {};
-  const wheel = { schedule: (_ms: number, run: () => void) => ((nextTry = run), { cancel() {} }) };
+  const wheel = {
+    schedule(_ms: number, run: () => void) {
+      nextTry = run;
+      return { cancel() {} };
+    },
+  };
   const saves = new SaveQueue(engine.subscriptions, wheel, silentLog);
   let saved = 0;
   const changes: SubscriptionChange[] = [];
