@@ -186,8 +186,8 @@ describe("API keys", () => {
     [{ operator: true, grants: allTopics }, "a super user needs no permissions"],
     [{ superUser: true, name: "" }, "API key"],
     [
-      { grants: [{ resource: "webhook" }] },
-      '"grants.0.resource": must be "topic", "cache", "queue", "secret" or "token"',
+      { grants: [{ resource: "planet" }] },
+      '"grants.0.resource": must be "topic", "cache", "queue", "secret", "webhook" or "token"',
     ],
     [
       { grants: [{ resource: "token", role: "issue", grants: [{ resource: "token", role: "issue", grants: [] }] }] },
