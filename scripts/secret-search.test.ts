@@ -86,6 +86,7 @@ it("what servers log and commands print is captured, but for secrets that are pr
   vi.resetModules();
   const { capturedLog, captureCommand, captureProcess } = await import("../test/support/captured-logs.ts");
   vi.unstubAllEnvs();
+  vi.resetModules(); // the files behind this one in the process are to get one that writes where the run does
   capturedLog.debug({ path: `/v1/topics/c/t?key=${bareKey}` }, "answered");
   captureCommand(["key", "create", "--super-user"], "stdout", `${bareKey}\n`);
   captureCommand(["key", "list"], "stdout", "nothing\n");
