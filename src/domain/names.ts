@@ -18,3 +18,11 @@ export function checkName(what: string, name: string): void {
   if (!name.isWellFormed()) throw new TodokuError("invalid_argument", `${what} name is not well-formed Unicode`);
   if (name.trim() === "") throw new TodokuError("invalid_argument", `${what} name must not be empty`);
 }
+
+/** @throws TodokuError `invalid_argument`: no name, or one that no address and no line of a list can hold. */
+export function checkPathName(what: string, name: string): void {
+  checkName(what, name);
+  if (/\p{Cc}/u.test(name)) throw new TodokuError("invalid_argument", `${what} name must not have control characters`);
+  // In the path of an address these two mean something else, however they are written.
+  if (name === "." || name === "..") throw new TodokuError("invalid_argument", `${what} name must not be "${name}"`);
+}

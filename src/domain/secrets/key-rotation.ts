@@ -7,11 +7,11 @@ import type { Principal } from "../auth/principal.ts";
 import type { Sealer } from "../encryption/sealer.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { isConflict } from "../records/conflict.ts";
 import type { RecordStore, StoredRecord } from "../records/store.ts";
 import {
   checkSecretName,
   currentVersion,
-  isConflict,
   readSecret,
   type SecretDocument,
   sealedName,

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { checkName } from "../names.ts";
+import { checkPathName } from "../names.ts";
 import type { StoredRecord } from "../records/store.ts";
 
 /** The kind of the records that secrets are kept in. */
@@ -53,12 +53,9 @@ export interface SecretValue {
   readonly isShared: boolean;
 }
 
-/** @throws TodokuError `invalid_argument`: no name, or one that no address and no line of a list can hold. */
+/** @throws TodokuError `invalid_argument`. */
 export function checkSecretName(name: string): void {
-  checkName("secret", name);
-  if (/\p{Cc}/u.test(name)) throw new TodokuError("invalid_argument", "secret name must not have control characters");
-  // In the path of an address these two mean something else, however they are written.
-  if (name === "." || name === "..") throw new TodokuError("invalid_argument", `secret name must not be "${name}"`);
+  checkPathName("secret", name);
 }
 
 /** @throws TodokuError `invalid_argument`: no text of 1..`limits.secret.valueMaxBytes` bytes. It is not repeated. */
@@ -107,10 +104,4 @@ export function toInfo(name: string, document: SecretDocument): SecretInfo {
 /** The error that every call about a missing secret gives. */
 export function secretNotFound(name: string): TodokuError {
   return new TodokuError("not_found", `secret "${name}" does not exist`, { subject: "secret" });
-}
-
-/** Somebody else changed the record, or made or removed it, since it was read. */
-export function isConflict(error: unknown): boolean {
-  const codes = ["failed_precondition", "not_found", "already_exists"];
-  return error instanceof TodokuError && codes.includes(error.code);
 }

@@ -4,12 +4,12 @@ import type { Principal } from "../auth/principal.ts";
 import type { Sealer } from "../encryption/sealer.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { isConflict } from "../records/conflict.ts";
 import type { RecordStore, StoredRecord } from "../records/store.ts";
 import {
   checkSecretName,
   checkSecretValue,
   currentVersion,
-  isConflict,
   readSecret,
   type SecretDocument,
   type SecretInfo,

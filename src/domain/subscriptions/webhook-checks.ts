@@ -1,13 +1,10 @@
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { checkName } from "../names.ts";
+import { checkPathName } from "../names.ts";
 
-/** @throws TodokuError `invalid_argument`: no name, or one that no address and no line of a list can hold. */
+/** @throws TodokuError `invalid_argument`. */
 export function checkWebhookName(name: string): void {
-  checkName("webhook", name);
-  if (/\p{Cc}/u.test(name)) throw invalid("webhook name must not have control characters");
-  // In the path of an address these two mean something else, however they are written.
-  if (name === "." || name === "..") throw invalid(`webhook name must not be "${name}"`);
+  checkPathName("webhook", name);
 }
 
 /** What to do about an address that may not be called, to stand behind the sentence that says so. */

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine.ts";
-import { isConflict } from "../secrets/secret.ts";
+import { isConflict } from "../records/conflict.ts";
 import type { DurableSubscription } from "./subscription.ts";
 import {
   type Kept,
