@@ -1,3 +1,5 @@
+import { authorize } from "../auth/authorize.ts";
+import type { Principal } from "../auth/principal.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Cache } from "./cache.ts";
@@ -17,6 +19,24 @@ export function createInCache(caches: Pick<Caches, "known" | "get" | "current">)
       if (!now || now.cacheId === cache.cacheId) throw error;
       return work(now);
     }
+  };
+}
+
+/** Authorises, checks the key, then does work on the cache of this name as {@link InCache} does, with the time at which it does. */
+export type OnKey = <T>(
+  principal: Principal,
+  actions: readonly ("item.read" | "item.write")[],
+  name: string,
+  key: Uint8Array,
+  work: (cache: Cache, nowMs: number) => T | Promise<T>,
+) => Promise<T>;
+
+export function createOnKey(caches: Pick<Caches, "known" | "get" | "current">, steadyMs: () => number): OnKey {
+  const inCache = createInCache(caches);
+  return async (principal, actions, name, key, work) => {
+    for (const action of actions) authorize(principal, action, name, key);
+    checkKey(key);
+    return inCache(principal.environment, name, async (cache) => work(cache, steadyMs()));
   };
 }
 

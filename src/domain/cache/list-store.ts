@@ -1,6 +1,5 @@
-import { TodokuError } from "../errors.ts";
-import { limits } from "../limits.ts";
 import type { CacheKey } from "./cache.ts";
+import type { CollectionExpiry } from "./collections.ts";
 
 export type ListEnd = "front" | "back";
 
@@ -14,12 +13,6 @@ export interface ListSlice {
 export interface ListRange {
   readonly start: number;
   readonly count: number;
-}
-
-/** When a collection ends: a new one at `expiresAtMs` of the steady clock, one that exists only when it is refreshed. */
-export interface CollectionExpiry {
-  readonly expiresAtMs: number;
-  readonly isRefreshed: boolean;
 }
 
 /** Values that are added in their order, at the front too; then the other end is cut until `truncateTo` elements are left. */
@@ -95,19 +88,4 @@ export function planPush(
   let { values } = push;
   if (values.length > truncateTo) values = end === "back" ? values.slice(-truncateTo) : values.slice(0, truncateTo);
   return { values, cut: Math.max(0, length + values.length - truncateTo) };
-}
-
-/** What an element counts beside its bytes, for it takes that much in an answer that has all of them. */
-const elementExtraBytes = 4;
-
-/** `bytes`: of all elements. @throws TodokuError `limit_exceeded`. */
-export function checkCollection(elements: number, bytes: number): void {
-  const total = bytes + elements * elementExtraBytes;
-  const refuse = (text: string) => new TodokuError("limit_exceeded", `item size: ${text}`, { subject: "item_size" });
-  if (total > limits.collectionMaxBytes) {
-    throw refuse(`the collection would have ${total} bytes; must be <= ${limits.collectionMaxBytes}`);
-  }
-  if (elements > limits.collectionMaxElements) {
-    throw refuse(`the collection would have ${elements} elements; must be <= ${limits.collectionMaxElements}`);
-  }
 }

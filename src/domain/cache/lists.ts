@@ -1,19 +1,11 @@
-import { authorize } from "../auth/authorize.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Engine } from "../engine.ts";
-import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
-import type { CacheKey } from "./cache.ts";
+import type { Cache } from "./cache.ts";
 import type { Caches } from "./caches.ts";
-import { checkKey, checkTtl, createInCache } from "./keys.ts";
-import type { CollectionExpiry, ListEnd, ListRange, ListSlice, ListStore, PoppedElement } from "./list-store.ts";
-
-/** Time to live of a collection: counts for a new one; one that exists keeps its end unless it `isRefreshed`. */
-export interface CollectionTtl {
-  /** 1..`limits.itemTtlMaxMs` */
-  readonly ttlMs: number;
-  readonly isRefreshed: boolean;
-}
+import { type CollectionTtl, checkCount, checkElements, expiryOf } from "./collections.ts";
+import { createOnKey } from "./keys.ts";
+import type { ListEnd, ListRange, ListSlice, PoppedElement } from "./list-store.ts";
 
 /** What is pushed: up to `limits.list.pushMaxValues` values of up to `limits.elementMaxBytes` each. */
 export interface Push {
@@ -66,82 +58,48 @@ export function createLists(
   caches: Pick<Caches, "known" | "get" | "current">,
   steadyMs: () => number,
 ): Lists {
-  const inCache = createInCache(caches);
-
-  /** Authorises, then lets `work` have the lists of the cache, the key in it and the time. */
-  function onList<T>(
-    principal: Principal,
-    actions: readonly ("item.read" | "item.write")[],
-    name: string,
-    key: Uint8Array,
-    work: (lists: ListStore, cache: CacheKey, nowMs: number) => Promise<T>,
-  ): Promise<T> {
-    for (const action of actions) authorize(principal, action, name, key);
-    checkKey(key);
-    return inCache(principal.environment, name, (cache) => work(engine.lists[cache.durability], cache, steadyMs()));
-  }
+  const onKey = createOnKey(caches, steadyMs);
+  const listsOf = ({ durability }: Cache) => engine.lists[durability];
 
   return {
-    async push(principal, name, key, { end, values, truncateTo, ttl }) {
-      return onList(principal, ["item.write"], name, key, async (lists, cache, nowMs) => {
-        checkValues(values);
-        checkTtl(ttl.ttlMs);
+    push(principal, name, key, { end, values, truncateTo, ttl }) {
+      return onKey(principal, ["item.write"], name, key, (cache, nowMs) => {
+        checkCount("values to add", values.length, limits.list.pushMaxValues);
+        checkElements("value", values);
         const push = { end, values, truncateTo: truncateTo || undefined, expiry: expiryOf(ttl, nowMs) };
-        return lists.push(cache, key, push, nowMs);
+        return listsOf(cache).push(cache, key, push, nowMs);
       });
     },
-    async pop(principal, name, key, end) {
-      return onList(principal, ["item.read", "item.write"], name, key, (lists, cache, nowMs) =>
-        lists.pop(cache, key, end, nowMs),
+    pop(principal, name, key, end) {
+      return onKey(principal, ["item.read", "item.write"], name, key, (cache, nowMs) =>
+        listsOf(cache).pop(cache, key, end, nowMs),
       );
     },
-    async fetch(principal, name, key, slice) {
-      return onList(principal, ["item.read"], name, key, (lists, cache, nowMs) =>
-        lists.fetch(cache, key, slice, nowMs),
+    fetch(principal, name, key, slice) {
+      return onKey(principal, ["item.read"], name, key, (cache, nowMs) =>
+        listsOf(cache).fetch(cache, key, slice, nowMs),
       );
     },
-    async length(principal, name, key) {
-      return onList(principal, ["item.read"], name, key, (lists, cache, nowMs) => lists.length(cache, key, nowMs));
+    length(principal, name, key) {
+      return onKey(principal, ["item.read"], name, key, (cache, nowMs) => listsOf(cache).length(cache, key, nowMs));
     },
-    async retain(principal, name, key, slice, ttl) {
-      return onList(principal, ["item.write"], name, key, async (lists, cache, nowMs) => {
-        if (ttl.isRefreshed) checkTtl(ttl.ttlMs);
-        return lists.retain(cache, key, slice, expiryOf(ttl, nowMs), nowMs);
+    retain(principal, name, key, slice, ttl) {
+      return onKey(principal, ["item.write"], name, key, (cache, nowMs) => {
+        // What is not refreshed needs no TTL.
+        const expiry = ttl.isRefreshed ? expiryOf(ttl, nowMs) : { expiresAtMs: 0, isRefreshed: false };
+        return listsOf(cache).retain(cache, key, slice, expiry, nowMs);
       });
     },
-    async remove(principal, name, key, value) {
-      return onList(principal, ["item.write"], name, key, (lists, cache, nowMs) =>
-        lists.remove(cache, key, value, nowMs),
+    remove(principal, name, key, value) {
+      return onKey(principal, ["item.write"], name, key, (cache, nowMs) =>
+        listsOf(cache).remove(cache, key, value, nowMs),
       );
     },
-    async erase(principal, name, key, ranges = wholeList) {
-      return onList(principal, ["item.write"], name, key, async (lists, cache, nowMs) => {
-        if (ranges.length > limits.list.eraseMaxRanges) {
-          throw new TodokuError(
-            "invalid_argument",
-            `${ranges.length} ranges to erase; must be <= ${limits.list.eraseMaxRanges}`,
-          );
-        }
-        return lists.erase(cache, key, ranges, nowMs);
+    erase(principal, name, key, ranges = wholeList) {
+      return onKey(principal, ["item.write"], name, key, (cache, nowMs) => {
+        checkCount("ranges to erase", ranges.length, limits.list.eraseMaxRanges);
+        return listsOf(cache).erase(cache, key, ranges, nowMs);
       });
     },
   };
-}
-
-function expiryOf({ ttlMs, isRefreshed }: CollectionTtl, nowMs: number): CollectionExpiry {
-  return { expiresAtMs: nowMs + ttlMs, isRefreshed };
-}
-
-function checkValues(values: readonly Uint8Array[]): void {
-  if (values.length > limits.list.pushMaxValues) {
-    throw new TodokuError(
-      "invalid_argument",
-      `${values.length} values to add; must be <= ${limits.list.pushMaxValues}`,
-    );
-  }
-  for (const { length } of values) {
-    if (length <= limits.elementMaxBytes) continue;
-    const text = `element size: the value has ${length} bytes; must be <= ${limits.elementMaxBytes}`;
-    throw new TodokuError("limit_exceeded", text, { subject: "element_size" });
-  }
 }

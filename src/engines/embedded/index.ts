@@ -6,6 +6,7 @@ import type { Engine } from "../../domain/engine.ts";
 import { limits } from "../../domain/limits.ts";
 import type { DeadLetterBounds } from "../../domain/subscriptions/store.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
+import { createDiskCollections } from "./disk-collections.ts";
 import { createEnvironmentStore } from "./environments.ts";
 import { createDiskItems } from "./items.ts";
 import { createDiskLists } from "./lists.ts";
@@ -94,12 +95,13 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
   const diskItems = createDiskItems(storage, records, limits.itemCacheMaxBytes);
   const memoryKeys = new MemoryKeys(options.memoryItemsEnvironmentMaxBytes ?? limits.memoryItemsEnvironmentMaxBytes);
   const memoryTopics = new MemoryTopics(options.memoryHistory ?? limits.memoryHistory, storage.startId);
+  const disk = { storage, records, items: diskItems };
   const shared = {
     records,
     environments: createEnvironmentStore(storage, records, { topics: memoryTopics, keys: memoryKeys }),
     topics: { disk: createDiskTopics(storage, records), memory: memoryTopics },
     items: { disk: diskItems, memory: createMemoryItems(memoryKeys) },
-    lists: { disk: createDiskLists(storage, records, diskItems), memory: createMemoryLists(memoryKeys) },
+    lists: { disk: createDiskLists(createDiskCollections(disk, "list")), memory: createMemoryLists(memoryKeys) },
     queues: createDiskQueues(storage, records, queuesEnvironmentMaxBytes),
     subscriptions: createDiskSubscriptions(storage, records),
     health: () => storage.health.current,

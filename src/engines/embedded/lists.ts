@@ -1,93 +1,29 @@
-import type { CacheKey } from "../../domain/cache/cache.ts";
-import { type ItemType, itemTypes, wrongType } from "../../domain/cache/item-type.ts";
-import type { CollectionExpiry, ListSlice, ListStore } from "../../domain/cache/list-store.ts";
+import type { ListSlice, ListStore } from "../../domain/cache/list-store.ts";
+import { bytesOf, type DiskCollections, putBlobs, putExpiry } from "./disk-collections.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
-import { type EmbeddedItems, nameCache } from "./items.ts";
-import type { EmbeddedRecords } from "./records.ts";
-import type { Storage } from "./storage.ts";
-import { readVerdictWithSubject } from "./storage-verdict.ts";
 
-/** A pushed element keeps the storage thread busy for 1 us, a published item for some 10. */
-const elementsPerItem = 10;
-
-/** The `disk` lists of a data directory. What changes one goes through the storage thread, what reads one through the reader thread. */
-export function createDiskLists(storage: Storage, records: EmbeddedRecords, items: EmbeddedItems): ListStore {
-  function write<T>(
-    name: "push" | "pop" | "retain" | "remove" | "erase",
-    place: { readonly cache: CacheKey; readonly key: Uint8Array; readonly nowMs: number },
-    rest: { items?: number; bytes?: number; encode?(op: FieldWriter): void; decode(answer: FieldReader): T },
-  ): Promise<T> {
-    const { cache, key, nowMs } = place;
-    return storage.writes
-      .submit<T>({
-        name: `lists.${name}`,
-        items: rest.items ?? 1,
-        bytes: key.byteLength + (rest.bytes ?? 0),
-        encode(op) {
-          op.put(cache.environment);
-          op.put(cache.cacheId);
-          op.putBlob(key);
-          op.put(nowMs);
-          rest.encode?.(op);
-        },
-        decode(answer) {
-          readVerdictWithSubject(answer);
-          return rest.decode(answer);
-        },
-        // An expired scalar may still lie in memory.
-        apply: () => items.outdate(cache.cacheId, key),
-      })
-      .catch((error) => {
-        throw nameCache(error, cache);
-      });
-  }
-
-  async function read<T>(
-    name: "listLength" | "listFetch",
-    place: { readonly cache: CacheKey; readonly key: Uint8Array; readonly nowMs: number },
-    rest: { encode?(op: FieldWriter): void; decode(answer: FieldReader): T },
-  ): Promise<T | undefined> {
-    const { cache, key, nowMs } = place;
-    if (!records.isLive(cache.cacheId, "items")) return undefined;
-    const { held, result } = await storage.reads.submit<{ held: ItemType | undefined; result: T | undefined }>({
-      name,
-      encode(op) {
-        op.put(cache.cacheId);
-        op.putBlob(key);
-        op.put(nowMs);
-        rest.encode?.(op);
-      },
-      decode(answer) {
-        const type = answer.numberOrNull();
-        const held = type === null ? undefined : itemTypes[type];
-        return { held, result: held === "list" ? rest.decode(answer) : undefined };
-      },
-    });
-    if (held !== undefined && held !== "list") throw wrongType(held, "list");
-    return result;
-  }
-
+/** The `disk` lists of a data directory. */
+export function createDiskLists({ write, read }: DiskCollections): ListStore {
   return {
     push: (cache, key, { end, values, truncateTo, expiry }, nowMs) =>
       write(
-        "push",
+        "lists.push",
         { cache, key, nowMs },
         {
-          items: 1 + Math.floor(values.length / elementsPerItem),
-          bytes: values.reduce((sum, { byteLength }) => sum + byteLength, 0),
+          elements: values.length,
+          bytes: bytesOf(values),
           encode(op) {
             putExpiry(op, expiry);
             op.put(end);
             op.put(truncateTo ?? null);
-            op.put(values.length);
-            for (const value of values) op.putBlob(value);
+            putBlobs(op, values);
           },
           decode: (answer) => answer.number(),
         },
       ),
     pop: (cache, key, end, nowMs) =>
       write(
-        "pop",
+        "lists.pop",
         { cache, key, nowMs },
         {
           encode: (op) => op.put(end),
@@ -99,17 +35,17 @@ export function createDiskLists(storage: Storage, records: EmbeddedRecords, item
       ),
     fetch: (cache, key, slice, nowMs) =>
       read(
-        "listFetch",
+        "lists.fetch",
         { cache, key, nowMs },
         {
           encode: (op) => putSlice(op, slice),
           decode: (answer) => Array.from({ length: answer.number() }, () => answer.blob()),
         },
       ),
-    length: (cache, key, nowMs) => read("listLength", { cache, key, nowMs }, { decode: (answer) => answer.number() }),
+    length: (cache, key, nowMs) => read("lists.length", { cache, key, nowMs }, { decode: (answer) => answer.number() }),
     retain: (cache, key, slice, expiry, nowMs) =>
       write(
-        "retain",
+        "lists.retain",
         { cache, key, nowMs },
         {
           encode(op) {
@@ -121,7 +57,7 @@ export function createDiskLists(storage: Storage, records: EmbeddedRecords, item
       ),
     remove: (cache, key, value, nowMs) =>
       write(
-        "remove",
+        "lists.remove",
         { cache, key, nowMs },
         {
           bytes: value.byteLength,
@@ -131,7 +67,7 @@ export function createDiskLists(storage: Storage, records: EmbeddedRecords, item
       ),
     erase: (cache, key, ranges, nowMs) =>
       write(
-        "erase",
+        "lists.erase",
         { cache, key, nowMs },
         {
           encode(op) {
@@ -154,9 +90,4 @@ function lengthOrNone(answer: FieldReader): number | undefined {
 function putSlice(op: FieldWriter, { start, end }: ListSlice): void {
   op.put(start ?? null);
   op.put(end ?? null);
-}
-
-function putExpiry(op: FieldWriter, { expiresAtMs, isRefreshed }: CollectionExpiry): void {
-  op.put(expiresAtMs);
-  op.put(Number(isRefreshed));
 }

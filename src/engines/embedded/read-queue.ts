@@ -4,11 +4,10 @@ import type { StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter } from "./fields.ts";
 import type { ReadAnswer, ReadRequest } from "./reader-thread.ts";
 
-type SubscriptionRead = "subscription" | "deliveries" | "failures" | "deadLetters" | "deadTopics";
-
 /** One question to the reader thread. */
 export interface ReadOperation<T> {
-  readonly name: "head" | "topic" | "item" | "listLength" | "listFetch" | "peek" | "counts" | SubscriptionRead;
+  /** As reader-thread.ts names it. */
+  readonly name: string;
   encode(op: FieldWriter): void;
   decode(answer: FieldReader): T;
 }

@@ -3,7 +3,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openForReading } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
-import { createListReader } from "./reader-lists.ts";
+import type { Read } from "./reader-collections.ts";
+import { listReads } from "./reader-lists.ts";
 import { createQueueReader } from "./reader-queues.ts";
 import { createSubscriptionReader } from "./reader-subscriptions.ts";
 
@@ -31,7 +32,6 @@ const head = db.prepare("SELECT id, page, sequence FROM topics WHERE cache_id = 
 const itemsAfter = db.prepare(
   "SELECT page, sequence, published_at_ms, is_text, token_id, attributes, value FROM topic_items WHERE topic_id = ? AND (page, sequence) > (?, ?) ORDER BY page, sequence LIMIT ? + 0",
 );
-const lists = createListReader(db);
 const queues = createQueueReader(db);
 const subscriptions = createSubscriptionReader(db);
 const item = db.prepare("SELECT value, expires_at_ms, type FROM items WHERE cache_id = ? AND key = ?");
@@ -75,20 +75,26 @@ function send(answer: ReadAnswer): void {
   port?.postMessage(answer, answer.packed === undefined ? [] : [answer.packed.bytes]);
 }
 
+/** One entry per read; the main thread writes the same names. */
+const reads: Readonly<Record<string, Read>> = {
+  head: readHead,
+  topic: readItems,
+  item: readItem,
+  ...listReads(db),
+  peek: queues.peek,
+  counts: queues.counts,
+  subscription: subscriptions.state,
+  deliveries: subscriptions.deliveries,
+  failures: subscriptions.failures,
+  deadTopics: subscriptions.deadTopics,
+  deadLetters: subscriptions.deadLetters,
+};
+
 function answerOne(op: FieldReader, answer: FieldWriter): void {
   const name = op.text();
-  if (name === "head") readHead(op, answer);
-  else if (name === "topic") readItems(op, answer);
-  else if (name === "item") readItem(op, answer);
-  else if (name === "listLength") lists.length(op, answer);
-  else if (name === "listFetch") lists.fetch(op, answer);
-  else if (name === "peek") queues.peek(op, answer);
-  else if (name === "counts") queues.counts(op, answer);
-  else if (name === "subscription") subscriptions.state(op, answer);
-  else if (name === "deliveries") subscriptions.deliveries(op, answer);
-  else if (name === "failures") subscriptions.failures(op, answer);
-  else if (name === "deadTopics") subscriptions.deadTopics(op, answer);
-  else subscriptions.deadLetters(op, answer);
+  const read = reads[name];
+  if (read === undefined) throw new Error(`no read ${name}`);
+  read(op, answer);
 }
 
 // One snapshot for each answer: a head never falls behind the items read beside it, and the WAL can begin anew between two.

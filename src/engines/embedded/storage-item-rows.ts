@@ -26,7 +26,7 @@ export interface ItemRow {
 
 /** The rows of all keys in the storage thread, and the budget that they share. */
 export interface ItemRows {
-  /** @throws TodokuError `not_found`: the cache was forgotten. */
+  /** Of leaderboards, which lie under the negative id, too. @throws TodokuError `not_found`: the cache was forgotten. */
   checkLive(cacheId: number): void;
   find(cacheId: number, key: Uint8Array): ItemRow | undefined;
   /** With its elements, which are freed later. */
@@ -60,7 +60,8 @@ export function createItemRows(
 
   return {
     checkLive(cacheId) {
-      if (!ledger.isLive(cacheId, "items")) throw new TodokuError("not_found", `cache ${cacheId} does not exist`);
+      if (!ledger.isLive(Math.abs(cacheId), "items"))
+        throw new TodokuError("not_found", `cache ${cacheId} does not exist`);
     },
     find(cacheId, key) {
       const row = select.get(cacheId, key);

@@ -37,10 +37,10 @@ export function createItemWriter(
     "SELECT row, environment, bytes, type, collection FROM items WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ? + 0",
   );
   const ofCache = db.prepare(
-    "SELECT row, environment, bytes, type, collection FROM items WHERE cache_id = ? LIMIT ? + 0",
+    "SELECT row, environment, bytes, type, collection FROM items WHERE cache_id IN (?1, -?1) LIMIT ? + 0",
   );
   const nextCache = db.prepare("SELECT cache_id FROM items WHERE cache_id > ? ORDER BY cache_id LIMIT 1");
-  let orphanCursor: number | undefined = -1;
+  let orphanCursor: number | undefined = Number.MIN_SAFE_INTEGER;
 
   // Once after a start or a rollback: rows of caches whose record went but which the crash kept from being forgotten, or whose
   // last rows were freed by what never happened.
@@ -48,7 +48,8 @@ export function createItemWriter(
     for (let step = 0; step < sweepRows && orphanCursor !== undefined; step++) {
       const row = nextCache.get(orphanCursor);
       orphanCursor = row === undefined ? undefined : Number(row.cache_id);
-      if (orphanCursor !== undefined && !ledger.isLive(orphanCursor, "items")) ledger.toSweep.items.add(orphanCursor);
+      const cacheId = Math.abs(orphanCursor ?? 0);
+      if (orphanCursor !== undefined && !ledger.isLive(cacheId, "items")) ledger.toSweep.items.add(cacheId);
     }
   }
 
@@ -89,7 +90,7 @@ export function createItemWriter(
     },
     freeForgotten,
     reset() {
-      orphanCursor = -1;
+      orphanCursor = Number.MIN_SAFE_INTEGER;
     },
   };
 }

@@ -32,15 +32,20 @@ export interface ListBounds {
 }
 
 /** What elements take of the environment's budget. */
-export function budgetOf({ elements, elementBytes }: Pick<ListBounds, "elements" | "elementBytes">): number {
+export function listBudget({ elements, elementBytes }: Pick<ListBounds, "elements" | "elementBytes">): number {
   return elementBytes + elements * elementOverheadBytes;
 }
 
-/** `bytesOfKey`: what the row counts without its elements. */
-export function boundsOf(row: ItemRow, bytesOfKey: number): ListBounds {
+/** `budget`: what its elements take of the environment's budget. */
+export function boundsOf(row: ItemRow, budget: number): ListBounds {
   const { elements, front, back } = row;
-  const elementBytes = row.bytes - bytesOfKey - elements * elementOverheadBytes;
-  return { collection: row.collection as number, elements, front, back, elementBytes };
+  return {
+    collection: row.collection as number,
+    elements,
+    front,
+    back,
+    elementBytes: budget - elements * elementOverheadBytes,
+  };
 }
 
 export function createListElements(db: DatabaseSync, collections: Collections): ListElements {

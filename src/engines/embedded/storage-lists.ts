@@ -1,7 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import { itemTypes, wrongType } from "../../domain/cache/item-type.ts";
+import { checkCollection } from "../../domain/cache/collections.ts";
 import {
-  checkCollection,
   type ListEnd,
   type ListRange,
   type ListSlice,
@@ -9,70 +8,51 @@ import {
   planPush,
   resolveSlice,
 } from "../../domain/cache/list-store.ts";
+import { readBlobs, readExpiry } from "./disk-collections.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
+import { budgetOf, type CollectionPlace, type CollectionRows, readPlace } from "./storage-collection-rows.ts";
 import type { Collections } from "./storage-collections.ts";
-import { type ItemRow, type ItemRows, keyBytes } from "./storage-item-rows.ts";
-import type { StorageLedger } from "./storage-ledger.ts";
-import { boundsOf, budgetOf, createListElements, type ListBounds } from "./storage-list-elements.ts";
-import { answering } from "./storage-verdict.ts";
-
-/** Where a list is, or is to be. */
-interface Place {
-  readonly environment: string;
-  readonly cacheId: number;
-  readonly key: Uint8Array;
-  readonly nowMs: number;
-}
+import type { ItemRow } from "./storage-item-rows.ts";
+import { boundsOf, createListElements, type ListBounds, listBudget } from "./storage-list-elements.ts";
+import { answering, type Operation } from "./storage-verdict.ts";
 
 interface Found {
   readonly row: ItemRow;
   readonly list: ListBounds;
 }
 
-type Operation = (op: FieldReader, answer: FieldWriter) => void;
-
 /** Operations on `disk` lists in the storage thread, by their names. Each has read all of its part before it does anything. */
 export function listOperations(
   db: DatabaseSync,
-  ledger: StorageLedger,
-  rows: ItemRows,
+  rows: CollectionRows,
   collections: Collections,
 ): Readonly<Record<string, Operation>> {
   const elements = createListElements(db, collections);
-  const insert = db.prepare(
-    `INSERT INTO items (cache_id, environment, bytes, expires_at_ms, key, value, type, collection, elements, front, back) VALUES (?, ?, ?, ?, ?, x'', ${itemTypes.indexOf("list")}, ?, ?, ?, ?)`,
-  );
-  const update = db.prepare(
-    "UPDATE items SET bytes = ?, expires_at_ms = ?, elements = ?, front = ?, back = ? WHERE row = ?",
-  );
 
-  /** The list there. What has expired is none, and goes. @throws TodokuError `not_found`, `failed_precondition`. */
-  function find({ cacheId, key, nowMs }: Place): Found | undefined {
-    rows.checkLive(cacheId);
-    const row = rows.find(cacheId, key);
-    if (row === undefined) return undefined;
-    if (row.expiresAtMs <= nowMs) {
-      rows.drop(row);
-      return undefined;
-    }
-    if (row.type !== "list") throw wrongType(row.type, "list");
-    return { row, list: boundsOf(row, keyBytes(key)) };
+  function find(place: CollectionPlace): Found | undefined {
+    const row = rows.find(place, "list");
+    return row && { row, list: boundsOf(row, budgetOf(row, place.key)) };
   }
 
   /** Stores what a change made of a list, and answers its length. */
-  function settle({ key }: Place, { row, list }: Found, answer: FieldWriter, expiresAtMs = row.expiresAtMs): void {
-    if (list.elements === 0) rows.drop(row);
-    else {
-      const bytes = keyBytes(key) + budgetOf(list);
-      rows.account(ledger.environmentById(row.environment), bytes - row.bytes);
-      update.get(bytes, expiresAtMs, list.elements, list.front, list.back, row.row);
-    }
+  function settle(
+    place: CollectionPlace,
+    { row, list }: Found,
+    answer: FieldWriter,
+    expiresAtMs = row.expiresAtMs,
+  ): void {
+    rows.update(place, row, { ...list, bytes: listBudget(list), expiresAtMs });
     answer.put("ok");
     answer.put(list.elements);
   }
 
   /** Lets `work` change the list, if there is one; answers its length or null. */
-  function change(place: Place, answer: FieldWriter, work: (list: ListBounds) => void, expiresAtMs?: number): void {
+  function change(
+    place: CollectionPlace,
+    answer: FieldWriter,
+    work: (list: ListBounds) => void,
+    expiresAtMs?: number,
+  ): void {
     const found = find(place);
     if (found !== undefined) {
       work(found.list);
@@ -83,48 +63,36 @@ export function listOperations(
     }
   }
 
-  function create(place: Place, values: readonly Uint8Array[], elementBytes: number, expiresAtMs: number): void {
-    const { environment, cacheId, key } = place;
-    const usage = ledger.environment(environment);
-    const bytes = keyBytes(key) + budgetOf({ elements: values.length, elementBytes });
+  function create(place: CollectionPlace, values: readonly Uint8Array[], expiresAtMs: number): void {
     const list = { collection: collections.nextNumber(), elements: 0, front: 0, back: -1, elementBytes: 0 };
     elements.append(list, values);
-    insert.get(cacheId, usage.id, bytes, expiresAtMs, key, list.collection, list.elements, list.front, list.back);
-    rows.account(usage, bytes);
+    rows.create(place, "list", list.collection, { ...list, bytes: listBudget(list), expiresAtMs });
   }
 
-  /** Bytes of all elements after a push. @throws TodokuError `limit_exceeded`. */
+  /** @throws TodokuError `limit_exceeded`. */
   function checkPush(
-    { environment, key }: Place,
+    place: CollectionPlace,
     found: Found | undefined,
     values: readonly Uint8Array[],
     cut: { readonly from: number; readonly to: number },
-  ): number {
+  ): void {
     let elementBytes = found === undefined ? 0 : found.list.elementBytes - elements.bytes(found.list, cut.from, cut.to);
     for (const value of values) elementBytes += value.byteLength;
     const count = (found?.list.elements ?? 0) + values.length - (cut.to - cut.from);
     checkCollection(count, elementBytes);
-    const budget = keyBytes(key) + budgetOf({ elements: count, elementBytes });
-    rows.checkRoom(ledger.environment(environment), found?.row.bytes ?? 0, budget);
-    return elementBytes;
+    rows.checkRoom(place, found?.row, listBudget({ elements: count, elementBytes }));
   }
 
   function push(op: FieldReader, answer: FieldWriter): void {
-    const [place, expiresAtMs, isRefreshed] = [readPlace(op), op.number(), op.number() === 1];
-    const [end, truncateTo] = [op.text() as ListEnd, op.numberOrNull() ?? undefined];
-    const all = Array.from({ length: op.number() }, () => op.blob());
+    const [place, { expiresAtMs, isRefreshed }] = [readPlace(op), readExpiry(op)];
+    const [end, truncateTo, all] = [op.text() as ListEnd, op.numberOrNull() ?? undefined, readBlobs(op)];
     const found = find(place);
     const length = found?.list.elements ?? 0;
     const { values, cut } = planPush({ end, values: all, truncateTo }, length);
     const isBack = end === "back";
-    const elementBytes = checkPush(
-      place,
-      found,
-      values,
-      isBack ? { from: 0, to: cut } : { from: length - cut, to: length },
-    );
+    checkPush(place, found, values, isBack ? { from: 0, to: cut } : { from: length - cut, to: length });
     if (found === undefined) {
-      if (values.length > 0) create(place, values, elementBytes, expiresAtMs);
+      if (values.length > 0) create(place, values, expiresAtMs);
       answer.put("ok");
       answer.put(values.length);
       return;
@@ -157,8 +125,7 @@ export function listOperations(
   }
 
   function retain(op: FieldReader, answer: FieldWriter): void {
-    const [place, slice] = [readPlace(op), readSlice(op)];
-    const [expiresAtMs, isRefreshed] = [op.number(), op.number() === 1];
+    const [place, slice, { expiresAtMs, isRefreshed }] = [readPlace(op), readSlice(op), readExpiry(op)];
     const keep = (list: ListBounds) => {
       const { from, to } = resolveSlice(slice, list.elements);
       if (from < to) elements.keep(list, from, to);
@@ -190,10 +157,6 @@ export function listOperations(
     "lists.remove": answering(remove),
     "lists.erase": answering(erase),
   };
-}
-
-function readPlace(op: FieldReader): Place {
-  return { environment: op.text(), cacheId: op.number(), key: op.blob(), nowMs: op.number() };
 }
 
 function readSlice(op: FieldReader): ListSlice {

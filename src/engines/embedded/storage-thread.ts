@@ -6,6 +6,7 @@ import type { HistoryBounds } from "../../domain/topics/store.ts";
 import { type DatabaseOptions, openForWriting } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
+import { createCollectionRows } from "./storage-collection-rows.ts";
 import { createCollections } from "./storage-collections.ts";
 import { createEnvironmentForgetter } from "./storage-environments.ts";
 import { createItemRows } from "./storage-item-rows.ts";
@@ -88,6 +89,7 @@ function openStorage(): (request: StorageRequest) => void {
   const topics = createTopicWriter(db, ledger, data.history, subscriptions.burial);
   const collections = createCollections(db);
   const rows = createItemRows(db, ledger, collections, data.itemsEnvironmentMaxBytes);
+  const collectionRows = createCollectionRows(db, ledger, rows);
   const items = createItemWriter(db, ledger, rows, collections);
   const queues = createQueueWriter(db, ledger, data.queuesEnvironmentMaxBytes);
   const operations: Operations = {
@@ -99,7 +101,7 @@ function openStorage(): (request: StorageRequest) => void {
       cursors: subscriptions.freeForgotten,
     }),
     ...itemOperations(items, ledger),
-    ...listOperations(db, ledger, rows, collections),
+    ...listOperations(db, collectionRows, collections),
     ...queueOperations(queues, ledger),
     ...subscriptionOperations(subscriptions),
     "topics.append": topics.append,

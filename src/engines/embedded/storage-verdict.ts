@@ -1,7 +1,8 @@
 import { TodokuError } from "../../domain/errors.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
 
-type Operation = (op: FieldReader, answer: FieldWriter) => void;
+/** A change in the storage thread. */
+export type Operation = (op: FieldReader, answer: FieldWriter) => void;
 
 /**
  * Gives a TodokuError of `work` as its verdict, for the other operations of the batch must not suffer from it. So `work` throws one

@@ -1,8 +1,9 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Auth } from "../../domain/auth/auth.ts";
 import type { Principal } from "../../domain/auth/principal.ts";
+import type { CollectionTtl } from "../../domain/cache/collections.ts";
 import type { ListEnd, ListSlice } from "../../domain/cache/list-store.ts";
-import type { CollectionTtl, Lists } from "../../domain/cache/lists.ts";
+import type { Lists } from "../../domain/cache/lists.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import type { Method } from "./call.ts";
 import { decodeMessage } from "./codec.ts";
