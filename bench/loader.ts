@@ -19,17 +19,22 @@ export interface Measurement {
   readonly serverCpuPercent: number;
   readonly loaderCpuPercent: number;
   readonly lost: number;
-  /** Resident memory of the server when the load ended; of queues only. */
+  /** Resident memory of the server when the load ended; not of every peer. */
   readonly serverMemoryMb?: number;
 }
 
-/** The shape of a load; `load/load.cpp` says what the modes do, `load/queue.ts` is `queue` (send, receive and delete in tens). */
+/**
+ * The shape of a load; `load/load.cpp` says what the modes do, `load/queue.ts` is `queue` (send, receive and delete in tens).
+ * Redis gets `get` and `set` of its own load generator.
+ */
 export interface LoadShape {
-  readonly mode: "fanout" | "unary" | "queue";
+  readonly mode: "fanout" | "unary" | "get" | "set" | "queue";
   readonly connections: number;
   readonly streams?: number;
   readonly window?: number;
   readonly rate?: number;
+  /** Of `get` and `set`, unless the server says how many it is to hold. */
+  readonly keys?: number;
   /** Before it counts; default 1. */
   readonly warmSeconds?: number;
   /** Where the server runs; default "0", a core that the loader keeps off. */
@@ -38,7 +43,7 @@ export interface LoadShape {
 
 const sources = fileURLToPath(new URL("./load/", import.meta.url));
 const queueLoad = fileURLToPath(new URL("./load/queue.ts", import.meta.url));
-const flags = ["-O2", "-std=c++17"];
+const flags = ["-O2", "-std=c++17", "-Wall", "-Werror"];
 
 /** The C++ compiler. */
 export const compiler = process.env.CXX ?? "g++";
@@ -70,12 +75,13 @@ export async function runLoad(binary: string, server: Server, shape: LoadShape, 
     warm: shape.warmSeconds ?? 1,
     seconds,
   };
+  if (server.redis !== undefined) return server.redis.load(shape, seconds);
   const [command, options] =
     shape.mode === "queue"
       ? [[process.execPath, queueLoad], { ...timing, ...queueOptions(server) }]
       : [[binary], { ...timing, ...grpcOptions(server, shape) }];
   const args = [...command, ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])];
-  const timeout = (seconds + timing.warm + 20 + server.backlog / 2000) * 1000;
+  const timeout = (seconds + timing.warm + 20 + (server.backlog + server.keys) / 2000) * 1000;
   const { stdout } = await promisify(execFile)(...onCores("1", args[0] as string, args.slice(1)), { timeout });
   const measured = JSON.parse(stdout) as Measurement;
   if (measured.lost !== 0) throw new Error(`${measured.lost} messages were lost`);
@@ -86,9 +92,11 @@ function queueOptions({ calls, backlog }: Server) {
   return { protocol: calls.queueProtocol, backlog };
 }
 
-function grpcOptions({ calls }: Server, shape: LoadShape) {
+function grpcOptions({ calls, keys }: Server, shape: LoadShape) {
+  const items = { cache: "bench", keys: keys || (shape.keys ?? 1) };
   return {
     mode: shape.mode,
+    ...(shape.mode === "get" || shape.mode === "set" ? items : {}),
     "publish-path": calls.publishPath,
     "publish-head": calls.publishHead,
     "subscribe-path": calls.subscribePath,

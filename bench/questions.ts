@@ -18,13 +18,14 @@ export interface Comparison {
 }
 
 /**
- * `atLeast` times the peer's rate; or our `percentile` below `belowMs`, and then the peer is there for scale only; or resident
- * memory that is less than `belowMb` above the peer's.
+ * `atLeast` times the peer's rate, 0: it stands there for scale; or our `percentile` below `belowMs`, and then the peer is there for scale only; or resident
+ * memory that is less than `belowMb` above the peer's; or what each of `items` takes beside `itemBytes`, by the same difference, which is only printed.
  */
 export type Target =
   | { readonly kind: "ratio"; readonly atLeast: number }
   | { readonly kind: "latency"; readonly percentile: "p50Us" | "p99Us"; readonly belowMs: number }
-  | { readonly kind: "memory"; readonly belowMb: number };
+  | { readonly kind: "memory"; readonly belowMb: number }
+  | { readonly kind: "per item"; readonly items: number; readonly itemBytes: number };
 
 const atLeast = (ratio: number): Target => ({ kind: "ratio", atLeast: ratio });
 const below = (percentile: "p50Us" | "p99Us", belowMs: number): Target => ({ kind: "latency", percentile, belowMs });
@@ -55,6 +56,46 @@ function queue(connections: number): Question {
   };
 }
 
+const itemLoad = { connections: 10, window: 32, keys: 1000 } as const;
+const itemCalls = "10 connections x 32 in flight, 100 bytes";
+
+const items: readonly Question[] = [
+  {
+    name: "get",
+    title: `Get calls/s, ${itemCalls}`,
+    load: { mode: "get", ...itemLoad },
+    comparisons: [
+      { ours: "todoku-memory", peer: "h2hand", target: atLeast(0.7) },
+      { ours: "todoku-disk", peer: "h2hand", target: atLeast(0) },
+      { ours: "todoku-memory", peer: "redis-memory", target: atLeast(0) },
+    ],
+  },
+  {
+    name: "set",
+    title: `Set calls/s, ${itemCalls}`,
+    load: { mode: "set", ...itemLoad },
+    comparisons: [
+      { ours: "todoku-memory", peer: "h2hand", target: atLeast(0.7) },
+      { ours: "todoku-disk", peer: "h2hand", target: atLeast(0.4) },
+      { ours: "todoku-memory", peer: "redis-memory", target: atLeast(0) },
+      { ours: "todoku-disk", peer: "redis-disk", target: atLeast(0) },
+    ],
+  },
+  {
+    name: "items",
+    title: `Get calls/s with 1,000,000 items, beside 1,000, \`memory\`, ${itemCalls}`,
+    load: { mode: "get", ...itemLoad },
+    comparisons: [
+      { ours: "todoku-1m-items", peer: "todoku-1k-items", target: atLeast(0.8) },
+      {
+        ours: "todoku-1m-items",
+        peer: "todoku-1k-items",
+        target: { kind: "per item", items: 999_000, itemBytes: 108 },
+      },
+    ],
+  },
+];
+
 /** Everything that `npm run bench` asks. */
 export const questions: readonly Question[] = [
   {
@@ -77,6 +118,7 @@ export const questions: readonly Question[] = [
       { ours: "todoku-disk", peer: "h2hand", target: atLeast(0.4) },
     ],
   },
+  ...items,
   latency(1),
   latency(10),
   queue(8),
@@ -94,7 +136,7 @@ export const questions: readonly Question[] = [
 
 /** How a figure looks in the table. */
 export function show(measured: Measurement, target: Target): string {
-  if (target.kind === "memory") return `${measured.serverMemoryMb?.toFixed(0)} MB`;
+  if (target.kind === "memory" || target.kind === "per item") return `${measured.serverMemoryMb?.toFixed(0)} MB`;
   if (target.kind === "latency") return `${(measured[target.percentile] / 1000).toFixed(2)} ms`;
   return `${(measured.perSecond / 1000).toFixed(1)} k (${measured.serverCpuUs.toFixed(1)} µs)`;
 }

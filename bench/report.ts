@@ -39,7 +39,7 @@ export function table(answers: readonly Answer[]): string {
 
 function row(question: Question, { ours, peer, target }: Comparison, rounds: readonly Round[]): string[] {
   const isRatio = target.kind === "ratio";
-  const unit = { ratio: "x", latency: " ms", memory: " MB" }[target.kind];
+  const unit = { ratio: "x", latency: " ms", memory: " MB", "per item": " B" }[target.kind];
   const showSpread = ({ median, min, max }: Spread) =>
     `${median.toFixed(2)}${unit} [${min.toFixed(2)}..${max.toFixed(2)}]`;
   const spread = spreadOf(rounds, { ours, peer, target });
@@ -56,10 +56,12 @@ function row(question: Question, { ours, peer, target }: Comparison, rounds: rea
 
 function suffixOf(target: Target): string {
   if (target.kind === "latency") return `: ${target.percentile.slice(0, 3)}`;
+  if (target.kind === "per item") return ": resident bytes of an item beside its key and value";
   return target.kind === "memory" ? ": resident memory above the peer's" : "";
 }
 
 function wantedOf(target: Target): string {
+  if (target.kind === "per item" || (target.kind === "ratio" && target.atLeast === 0)) return "";
   if (target.kind === "ratio") return `>= ${Number(target.atLeast.toFixed(2))}x`;
   return target.kind === "latency" ? `< ${target.belowMs} ms` : `< ${target.belowMb} MB`;
 }

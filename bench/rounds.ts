@@ -68,7 +68,9 @@ function spread(rounds: readonly Round[], { ours, peer }: Comparison, figure: Fi
 }
 
 function figureOf(ours: Measurement, peer: Measurement, target: Target): number {
-  if (target.kind === "memory") return (ours.serverMemoryMb ?? 0) - (peer.serverMemoryMb ?? 0);
+  const moreMb = (ours.serverMemoryMb ?? 0) - (peer.serverMemoryMb ?? 0);
+  if (target.kind === "memory") return moreMb;
+  if (target.kind === "per item") return (moreMb * 2 ** 20) / target.items - target.itemBytes;
   return target.kind === "ratio" ? ours.perSecond / peer.perSecond : ours[target.percentile] / 1000;
 }
 
@@ -80,7 +82,7 @@ function middleOf(sorted: readonly number[]): number {
 
 /** The round in the middle by `figure`, to show absolute figures that were measured, not averaged. */
 export function typical(rounds: readonly Round[], server: ServerName, target: Target): Measurement {
-  const figures = { ratio: "perSecond", memory: "serverMemoryMb" } as const;
+  const figures = { ratio: "perSecond", memory: "serverMemoryMb", "per item": "serverMemoryMb" } as const;
   const figure = target.kind === "latency" ? target.percentile : figures[target.kind];
   const sorted = rounds
     .map((round) => round.get(server) as Measurement)
@@ -88,15 +90,16 @@ export function typical(rounds: readonly Round[], server: ServerName, target: Ta
   return sorted[(sorted.length - 1) >> 1] as Measurement;
 }
 
-/** Met or missed by the median; a tie within 15 % of the target. */
-export function judge({ median }: Spread, target: Target): "met" | "missed" | "tie" {
+/** Met or missed by the median; a tie within 15 % of the target; nothing where there is none. */
+export function judge({ median }: Spread, target: Target): "met" | "missed" | "tie" | "" {
+  if (target.kind === "per item" || (target.kind === "ratio" && target.atLeast === 0)) return "";
   const score = scoreOf(median, target);
   if (score >= 1 + tie) return "met";
   return score <= 1 / (1 + tie) ? "missed" : "tie";
 }
 
 /** 1 is just what is wanted, more is better. */
-function scoreOf(median: number, target: Target): number {
+function scoreOf(median: number, target: Exclude<Target, { readonly kind: "per item" }>): number {
   if (target.kind === "ratio") return median / target.atLeast;
   return (target.kind === "memory" ? target.belowMb : target.belowMs) / Math.max(median, 0.001);
 }

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { LoadShape, Measurement } from "./loader.ts";
 import { startRabbit } from "./peers/rabbitmq.ts";
+import { startRedis } from "./peers/redis.ts";
 import { onCores } from "./pin.ts";
 
 /** Who is measured: Todoku by the durability of its cache or by what waits in its queue, and the peers beside it. */
@@ -15,9 +17,13 @@ export type ServerName =
   | "todoku-queue"
   | "todoku-1k-waiting"
   | "todoku-1m-waiting"
+  | "todoku-1k-items"
+  | "todoku-1m-items"
   | "h2hand"
   | "grpc-js"
-  | "rabbitmq";
+  | "rabbitmq"
+  | "redis-memory"
+  | "redis-disk";
 
 /** A server under load, alone on its core. */
 export interface Server {
@@ -26,6 +32,10 @@ export interface Server {
   readonly calls: Calls;
   /** Messages that are to wait in the queue before it is measured. */
   readonly backlog: number;
+  /** Items that it is to hold; 0: as the load says. */
+  readonly keys: number;
+  /** It is Redis, which has a load of its own. */
+  readonly redis?: { load(shape: LoadShape, seconds: number): Promise<Measurement> };
   stop(): Promise<void>;
 }
 
@@ -64,13 +74,17 @@ function text(field: number, value: string): string {
   return Buffer.from([field * 8 + 2, value.length, ...Buffer.from(value)]).toString("hex");
 }
 
+const items: Partial<Record<ServerName, number>> = { "todoku-1k-items": 1000, "todoku-1m-items": 1_000_000 };
 const backlogs: Partial<Record<ServerName, number>> = { "todoku-1k-waiting": 1000, "todoku-1m-waiting": 1_000_000 };
 
 /** Starts a fresh server on `cores`: no round inherits the heap or the log of the one before. */
 export async function startServer(name: ServerName, cores = "0"): Promise<Server> {
   if (name === "h2hand") return launch(cores, import.meta.resolve("./peers/h2hand.ts"), [], peerCalls);
   if (name === "grpc-js") return launch(cores, import.meta.resolve("./peers/grpc-js.ts"), [], peerCalls);
-  if (name === "rabbitmq") return { ...(await startRabbit(cores)), calls: peerCalls, backlog: 0 };
+  if (name === "rabbitmq") return { ...(await startRabbit(cores)), calls: peerCalls, backlog: 0, keys: 0 };
+  if (name === "redis-memory" || name === "redis-disk") {
+    return { ...(await startRedis(cores, name === "redis-disk")), calls: peerCalls, backlog: 0, keys: 0 };
+  }
   const dataDir = mkdtempSync(join(tmpdir(), "todoku-bench-data-"));
   const durability = name === "todoku-disk" ? "disk" : "memory";
   const args = ["dev", "--port", "0", "--data-dir", dataDir, "--log-level", "warn", "--cache-durability", durability];
@@ -78,7 +92,7 @@ export async function startServer(name: ServerName, cores = "0"): Promise<Server
   const server = await launch(cores, import.meta.resolve("../src/cli/main.ts"), args, todokuCalls, clear);
   await create(server, "caches");
   await create(server, "queues");
-  return { ...server, backlog: backlogs[name] ?? 0 };
+  return { ...server, backlog: backlogs[name] ?? 0, keys: items[name] ?? 0 };
 }
 
 async function launch(
@@ -105,7 +119,7 @@ async function launch(
     if (port === undefined) continue;
     clearTimeout(timeout);
     child.stdout.resume();
-    return { port: Number(port), pid: child.pid as number, calls, backlog: 0, stop };
+    return { port: Number(port), pid: child.pid as number, calls, backlog: 0, keys: 0, stop };
   }
   await stop();
   throw new Error(`${url} did not start`);

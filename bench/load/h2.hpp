@@ -45,8 +45,8 @@ inline void putFrame(std::string& out, FrameType type, int flags, uint32_t strea
   out += payload;
 }
 
-// The header block of a gRPC call, built once for each method.
-inline std::string headersOf(const std::string& path) {
+// The header block of a gRPC call, built once for each method; `cache` is a piece of Momento's metadata.
+inline std::string headersOf(const std::string& path, const std::string& cache = "") {
   std::string block = "\x83\x86";  // HPACK's static table: POST, http
   const auto literal = [&](const std::string& name, const std::string& value) {
     if (value.size() > 126) fail("a header is too long");
@@ -60,6 +60,7 @@ inline std::string headersOf(const std::string& path) {
   literal(":authority", "127.0.0.1");
   literal("content-type", "application/grpc");
   literal("te", "trailers");
+  if (!cache.empty()) literal("cache", cache);
   return block;
 }
 

@@ -2,6 +2,8 @@
 //   --mode fanout  subscribes connections x streams to one topic, publishes to it and counts what arrives; with --rate at
 //                  that rate, else `window` messages are on their way at any time
 //   --mode unary   `window` Publish calls are under way on each connection at any time
+//   --mode get     the same with Get of a cache, of any of `keys` keys that hold 100 bytes
+//   --mode set     the same with Set
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -27,6 +29,7 @@ class Load : public h2::Listener {
   }
 
   void run() {
+    begin();
     const uint64_t start = nowNs() + options_.warmSeconds * kSecond;
     while (nowNs() < start) turn();
     const Snapshot from = snapshot();
@@ -43,6 +46,7 @@ class Load : public h2::Listener {
     double serverCpu, ownCpu;
   };
 
+  virtual void begin() {}
   virtual void turn() = 0;
   // Waits for what is still on its way; returns how much of it never came.
   virtual int64_t settle() = 0;
@@ -88,10 +92,11 @@ class Load : public h2::Listener {
     const double done = to.done - from.done;
     printf(
         "{\"perSecond\":%.0f,\"serverCpuUs\":%.3f,\"p50Us\":%.0f,\"p99Us\":%.0f,\"maxUs\":%.0f,\"lost\":%lld,"
-        "\"serverCpuPercent\":%.0f,\"loaderCpuPercent\":%.0f}\n",
+        "\"serverCpuPercent\":%.0f,\"loaderCpuPercent\":%.0f,\"serverMemoryMb\":%.1f}\n",
         done / seconds, done > 0 ? (to.serverCpu - from.serverCpu) / done * 1e6 : 0, latencies_.percentileUs(0.5),
         latencies_.percentileUs(0.99), latencies_.maxUs(), static_cast<long long>(lost),
-        (to.serverCpu - from.serverCpu) / seconds * 100, (to.ownCpu - from.ownCpu) / seconds * 100);
+        (to.serverCpu - from.serverCpu) / seconds * 100, (to.ownCpu - from.ownCpu) / seconds * 100,
+        residentMb(options_.pid));
   }
 
   int epoll_;
@@ -188,14 +193,25 @@ class Unary : public Load {
  public:
   explicit Unary(const Options& options) : Load(options) {
     for (int i = 0; i < options.connections; i++) {
-      h2::Connection& connection = open();
+      open();
       calls_.emplace_back();
-      for (int k = 0; k < options.window; k++) start(connection);
-      connection.flush();
     }
   }
 
  protected:
+  void begin() override {
+    for (const auto& connection : connections_) {
+      for (int k = 0; k < options_.window; k++) start(*connection);
+      connection->flush();
+    }
+  }
+
+  // Starts a call and returns its stream.
+  virtual uint32_t send(h2::Connection& connection) { return publish(connection); }
+
+  // May another call begin?
+  virtual bool hasMore() { return true; }
+
   void turn() override {
     wait(kSecond / 50);
     checkProgress();
@@ -213,7 +229,7 @@ class Unary : public Load {
   void onEnd(h2::Connection& connection, uint32_t stream) override {
     auto& calls = calls_[connection.index];
     const auto call = calls.find(stream);
-    if (call == calls.end() || !call->second.hasMessage) fail("the server refused a publish");
+    if (call == calls.end() || !call->second.hasMessage) fail("the server refused a call");
     finished(call->second.sentNs);
     calls.erase(call);
     start(connection);
@@ -226,11 +242,65 @@ class Unary : public Load {
   };
 
   void start(h2::Connection& connection) {
+    if (!hasMore()) return;
     const uint64_t sentNs = nowNs();
-    calls_[connection.index][publish(connection)].sentNs = sentNs;
+    calls_[connection.index][send(connection)].sentNs = sentNs;
   }
 
   std::vector<std::unordered_map<uint32_t, Call>> calls_;  // by connection, then stream
+};
+
+// Get and Set of cache_client.Scs.
+class Keyed : public Unary {
+ public:
+  explicit Keyed(const Options& options) : Unary(options) {}
+
+ protected:
+  void begin() override {
+    isFilling_ = true;
+    Unary::begin();
+    while (done_ < static_cast<uint64_t>(options_.keys)) turn();
+    isFilling_ = false;
+    done_ = 0;
+    Unary::begin();
+  }
+
+  bool hasMore() override { return !isFilling_ || filled_ < options_.keys; }
+
+  uint32_t send(h2::Connection& connection) override {
+    if (isFilling_) return connection.call(setHeaders_, keyField(filled_++), setTail_);
+    const std::string key = keyField(random() % options_.keys);
+    return options_.mode == "set" ? connection.call(setHeaders_, key, setTail_)
+                                  : connection.call(getHeaders_, key, "");
+  }
+
+  // A miss is quicker than a hit: the server may not have lost a key.
+  void onData(h2::Connection& connection, uint32_t stream, const char* bytes, size_t length) override {
+    if (options_.mode == "get" && !isFilling_ && length < kValueBytes) fail("a key is missing");
+    Unary::onData(connection, stream, bytes, length);
+  }
+
+ private:
+  static constexpr size_t kValueBytes = 100;
+
+  static std::string keyField(int key) {
+    char text[16];
+    snprintf(text, sizeof text, "\x0a\x08%08d", key);
+    return text;
+  }
+
+  uint64_t random() {
+    state_ ^= state_ << 13, state_ ^= state_ >> 7, state_ ^= state_ << 17;
+    return state_;
+  }
+
+  const std::string getHeaders_ = h2::headersOf("/cache_client.Scs/Get", options_.cache);
+  const std::string setHeaders_ = h2::headersOf("/cache_client.Scs/Set", options_.cache);
+  // 2: the value, 3: an hour in milliseconds
+  const std::string setTail_ = std::string("\x12\x64") + std::string(kValueBytes, 'x') + "\x18\x80\xdd\xdb\x01";
+  bool isFilling_ = false;
+  int filled_ = 0;
+  uint64_t state_ = 88172645463325252ull;
 };
 
 }  // namespace
@@ -239,6 +309,7 @@ int main(int count, char** arguments) {
   signal(SIGPIPE, SIG_IGN);
   const Options options = parseOptions(count, arguments);
   if (options.mode == "fanout") FanOut(options).run();
-  else Unary(options).run();
+  else if (options.mode == "unary") Unary(options).run();
+  else Keyed(options).run();
   return 0;
 }

@@ -71,6 +71,18 @@ inline double processCpuSeconds(int pid) {
   return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
+// Resident memory of process `pid`; 0 when there is none.
+inline double residentMb(int pid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/statm", pid);
+  FILE* file = fopen(path, "r");
+  if (!file) return 0;
+  unsigned long long pages = 0;
+  if (fscanf(file, "%*u %llu", &pages) != 1) pages = 0;
+  fclose(file);
+  return pages * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
 inline double ownCpuSeconds() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);

@@ -4,13 +4,15 @@
 #include <string>
 
 struct Options {
-  std::string mode;              // fanout | unary
+  std::string mode;              // fanout | unary | get | set
   int port = 0;                  // on 127.0.0.1
   int pid = 0;                   // the server, for its CPU
   std::string publishPath;       // method path, e.g. /cache_client.pubsub.Pubsub/Publish
   std::string publishHead;       // the request message up to its payload, which comes last (given in hex)
   std::string subscribePath;
   std::string subscribeMessage;  // the whole request message (given in hex)
+  std::string cache;             // of the calls on keys
+  int keys = 0;                  // each is set before it is measured, then any of them is asked for
   int connections = 1;           // of subscribers, or of unary callers
   int streams = 1;               // subscriptions on each of them
   int window = 8;                // messages, or calls per connection, in flight in the closed loop
@@ -42,6 +44,8 @@ inline Options parseOptions(int count, char** arguments) {
     else if (name == "--publish-head") options.publishHead = fromHex(value);
     else if (name == "--subscribe-path") options.subscribePath = value;
     else if (name == "--subscribe-message") options.subscribeMessage = fromHex(value);
+    else if (name == "--cache") options.cache = value;
+    else if (name == "--keys") options.keys = std::stoi(value);
     else if (name == "--connections") options.connections = std::stoi(value);
     else if (name == "--streams") options.streams = std::stoi(value);
     else if (name == "--window") options.window = std::stoi(value);
@@ -50,7 +54,9 @@ inline Options parseOptions(int count, char** arguments) {
     else if (name == "--seconds") options.seconds = std::stod(value);
     else fail("unknown option " + name);
   }
-  if (options.mode != "fanout" && options.mode != "unary") fail("--mode must be fanout or unary");
+  const bool isKeyed = options.mode == "get" || options.mode == "set";
+  if (options.mode != "fanout" && options.mode != "unary" && !isKeyed) fail("--mode must be fanout, unary, get or set");
+  if (isKeyed && (options.keys < 1 || options.keys > 10000000)) fail("--keys must be 1..10000000");
   // Bounded, and what is in flight must fit into the 64 KiB window that HTTP/2 grants a connection without being asked.
   if (options.seconds > 60 || options.warmSeconds > 60) fail("at most 60 s");
   if (options.connections > 1000 || options.streams > 1000) fail("at most 1,000 connections and 1,000 streams each");

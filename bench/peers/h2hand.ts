@@ -1,6 +1,7 @@
 // The bare server that sets the scale: gRPC framing by hand on node:http2, and nothing else. No limits, no checks, no log,
 // no numbers on the messages; a subscription that is slow grows without bound. What Todoku's promises cost is the
 // difference to it.  Publish {1: topic, 2: payload} -> {1: 1}     Subscribe {1: topic} -> stream of {1: payload}
+// And Momento's Get {1: key} and Set {1: key, 2: value, 3: ttl} on a Map that forgets nothing.
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 
@@ -27,9 +28,30 @@ function publish(stream: ServerHttp2Stream, request: Buffer): void {
     const frame = toFrame(item);
     for (const subscriber of streams) subscriber.write(frame);
   }
+  answer(stream, published);
+}
+
+const items = new Map<string, Buffer>();
+const [stored, missed] = [toFrame(Buffer.from([8, 1])), toFrame(Buffer.from([8, 3]))];
+/** Field 2 of 100 bytes, with its tag and length: the same in the answer of a Get, behind `1: hit`. */
+const valueFieldBytes = 102;
+
+/** `request`: five bytes of prefix, a tag, the key's length of one byte, the key, the value's field. */
+function set(stream: ServerHttp2Stream, request: Buffer): void {
+  const keyEnd = 7 + (request[6] as number);
+  const message = Buffer.concat([Buffer.from([8, 2]), request.subarray(keyEnd, keyEnd + valueFieldBytes)]);
+  items.set(request.toString("latin1", 7, keyEnd), toFrame(message));
+  answer(stream, stored);
+}
+
+function get(stream: ServerHttp2Stream, request: Buffer): void {
+  answer(stream, items.get(request.toString("latin1", 7)) ?? missed);
+}
+
+function answer(stream: ServerHttp2Stream, frame: Buffer): void {
   stream.respond(head, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers(okTrailers));
-  stream.end(published);
+  stream.end(frame);
 }
 
 function subscribe(stream: ServerHttp2Stream, request: Buffer): void {
@@ -45,7 +67,10 @@ server.on("session", (session) => session.on("error", () => {}));
 server.on("stream", (stream, headers) => {
   stream.on("error", () => {});
   stream.once("data", (request: Buffer) => {
-    if (headers[":path"] === "/bench.Topics/Publish") publish(stream, request);
+    const path = headers[":path"];
+    if (path === "/bench.Topics/Publish") publish(stream, request);
+    else if (path === "/cache_client.Scs/Get") get(stream, request);
+    else if (path === "/cache_client.Scs/Set") set(stream, request);
     else subscribe(stream, request);
   });
 });
