@@ -41,6 +41,9 @@ export interface Listener {
   listen(port: number, host: string): Promise<number>;
   /** Takes no new connection from now on; what is open goes on. */
   stopAccepting(): void;
+  /** As if the network failed: cuts every connection and resets each new one, until `unblock`. The port stays bound, so nobody else can take it. */
+  block(): void;
+  unblock(): void;
   /** Stops accepting, closes idle connections, and cuts what is left after `graceMs`. */
   close(graceMs: number): Promise<void>;
   connections(): number;
@@ -58,6 +61,7 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
   const http1 = createHttp1(doors, firstBytesMs);
   const http2 = createHttp2(doors, wheel, firstBytesMs);
   const sockets = new Set<Socket>();
+  let isBlocked = false;
   /** Those that have not said what they speak, with their deadlines: browsers and `fetch` open some ahead. */
   const silent = new Map<Socket, Deadline>();
   const http1Lines = new Set<Socket>();
@@ -83,6 +87,10 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
     !tlsOptions || (tlsOptions.plaintext === "loopback" && isLoopbackAddress(remoteAddress));
 
   const tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
+    if (isBlocked) {
+      reset(socket);
+      return;
+    }
     if (!isAdmitted(socket, overrides)) return;
     sockets.add(socket);
     silent.set(
@@ -120,6 +128,13 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
         });
       }),
     stopAccepting,
+    block() {
+      isBlocked = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    unblock() {
+      isBlocked = false;
+    },
     async close(graceMs) {
       stopAccepting();
       for (const session of sessions) session.close();
@@ -150,8 +165,12 @@ function isAdmitted(socket: Socket, { admitConnection }: ListenerOptions): boole
   if (!admitConnection) return true;
   const release = admitConnection(socket.remoteAddress);
   if (release) socket.once("close", release);
-  else socket.on("error", () => {}).resetAndDestroy();
+  else reset(socket);
   return release !== undefined;
+}
+
+function reset(socket: Socket): void {
+  socket.on("error", () => {}).resetAndDestroy();
 }
 
 /** Reads until the first bytes tell TLS, HTTP/2 and HTTP/1.1 apart, then puts them back. Its caller's deadline ends a socket it never decides about. */

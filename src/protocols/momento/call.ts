@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { Caller } from "../../domain/auth/principal.ts";
 import type { TodokuError } from "../../domain/errors.ts";
 import type { Encoding } from "../../domain/topics/subscription.ts";
@@ -6,6 +7,8 @@ import type { ResumePlaces } from "./resume-places.ts";
 /** One RPC, as the services see it: they do not know whether it came as gRPC or as grpc-web. An envelope implements it. */
 export interface Call {
   readonly caller: Caller;
+  /** All of its metadata. */
+  readonly headers: IncomingHttpHeaders;
   /** Raw key or token of the `authorization` metadata; "" when there is none. */
   readonly authorization: string;
   /** The `cache` metadata, which names the cache of all Scs calls. */
@@ -22,8 +25,8 @@ export interface StreamCall extends Call {
   readonly encoding: Encoding;
   /** Where an early-ended first stream leaves its position; undefined where the client has no such habit (grpc-web). */
   readonly resumePlaces: ResumePlaces | undefined;
-  /** Sends the response head. Once, before anything else. */
-  open(): void;
+  /** Sends the response head. Once, before anything else. `hasEnd`: the client takes what it gets for the whole answer, so none of it is left out. */
+  open(hasEnd?: boolean): void;
   /** False: taken, but write no more until the listener of `start` is called. Nothing happens on a closed stream. */
   write(frame: Uint8Array): boolean;
   /** Says that the stream lives, unless its buffer is full. */

@@ -26,6 +26,17 @@ export interface WireStatus {
 /** The deadline the client set has passed. It is no error of the domain. */
 export const deadlineStatus: WireStatus = { status: 4, message: "the deadline of the call has passed", err: undefined };
 
+/** A status that a fault header asks for. No rule of ours said no, so what other errors lead to (a log line, a closed line) must not follow. */
+export class FaultError extends TodokuError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super("failed_precondition", message);
+    this.name = "FaultError";
+    this.status = status;
+  }
+}
+
 // Messages quote names, and a name that is refused may have ten million characters. Clients end the whole HTTP/2 session over a
 // header list that is too long (64 KiB in node:http2), and each character may become nine.
 const messageMaxLength = 512;
@@ -33,6 +44,7 @@ const messageMaxLength = 512;
 export function toWire(error: TodokuError): WireStatus {
   const { message } = error;
   const text = message.length <= messageMaxLength ? message : `${message.slice(0, messageMaxLength)}...`;
+  if (error instanceof FaultError) return { status: error.status, message: encodeMessage(text), err: undefined };
   return { status: grpcStatus[error.code], message: encodeMessage(text), err: errTrailer(error) };
 }
 
