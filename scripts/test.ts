@@ -14,7 +14,7 @@ interface Assertion {
 
 const isLong = process.argv.includes("--long");
 const isCi = Boolean(process.env.CI);
-const projects = ["unit", "system", "load", "browser"];
+const projects = ["unit", "system", "load", "alone", "browser"];
 const counts = { passed: 0, failed: 0 };
 const skipped: string[] = [];
 

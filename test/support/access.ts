@@ -1,13 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type Access, type AccessParts, createAccess } from "../../src/domain/auth/access.ts";
 import type { Caller } from "../../src/domain/auth/principal.ts";
 import { type Bus, type Hint, silentBus } from "../../src/domain/bus.ts";
 import { MasterKey } from "../../src/domain/encryption/master-key.ts";
 import { createSealer } from "../../src/domain/encryption/sealer.ts";
-import { type EmbeddedEngine, openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
+import { anEngine } from "./engine.ts";
 
 /** Somebody at another machine, whom the empty credential is not for. */
 export const elsewhere: Caller = {
@@ -23,14 +20,12 @@ export type NodeParts = Partial<Pick<AccessParts, "access" | "rates" | "environm
 
 /** An embedded engine in a directory of its own, with the services of access over it, as several nodes see it. */
 export async function anAccessStore(wallMs: () => number) {
-  const dataDir = await mkdtemp(join(tmpdir(), "todoku-access-"));
+  const store = await anEngine({ wallMs });
   const masterKey = new MasterKey(randomBytes(32));
-  const open = () => openEmbeddedEngine({ dataDir, wallMs });
-  let engine: EmbeddedEngine = await open();
 
   /** Another node, over a second handle. Without a bus it hears no hint. */
   async function node(bus: Bus = silentBus, parts: NodeParts = {}): Promise<Access> {
-    const handle = engine.secondHandle(bus);
+    const handle = store.engine.secondHandle(bus);
     const access = createAccess({ engine: handle, sealer: createSealer(handle.records, masterKey), wallMs, ...parts });
     await access.start();
     return access;
@@ -39,20 +34,16 @@ export async function anAccessStore(wallMs: () => number) {
   return {
     node,
     get engine() {
-      return engine;
+      return store.engine;
     },
     get records() {
-      return engine.records;
+      return store.engine.records;
     },
-    /** Closes the engine and opens it again; nodes of before are of no use any more. */
-    async restart(): Promise<void> {
-      await engine.close();
-      engine = await open();
-    },
-    async [Symbol.asyncDispose]() {
-      await engine.close();
-      await rm(dataDir, { recursive: true });
-    },
+    /** Nodes of before are of no use any more. */
+    restart: store.restart,
+    /** Removes all keys, tokens and revocations. */
+    empty: store.empty,
+    [Symbol.asyncDispose]: store[Symbol.asyncDispose],
   };
 }
 

@@ -1,32 +1,43 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { openPrincipal } from "../../src/domain/auth/open-access.ts";
+import type { Bus } from "../../src/domain/bus.ts";
 import type { Engine } from "../../src/domain/engine.ts";
 import { createQueueMessages, type Received, type ReceiveRequest } from "../../src/domain/queues/messages.ts";
 import type { Receiver } from "../../src/domain/queues/poll-line.ts";
 import { createQueues } from "../../src/domain/queues/queues.ts";
-import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
+import type { Clock } from "../../src/lib/clock.ts";
 import type { Log } from "../../src/lib/log.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import { capturedLog } from "./captured-logs.ts";
+import { anEngine } from "./engine.ts";
 
-type EngineOptions = Parameters<typeof openEmbeddedEngine>[0];
-
-/** Queues over the real embedded engine, with a clock that the test moves. */
-export async function aQueueDomain(options: { readonly log?: Log } & Partial<Pick<EngineOptions, "bus">> = {}) {
-  const dataDir = await mkdtemp(join(tmpdir(), "todoku-queues-"));
+/** The real embedded engine for the queue domains of a test file, one after the other, with one clock that tests move. */
+export async function aQueueStore(options: { readonly bus?: Bus } = {}) {
   const startMs = Date.now();
-  let elapsedMs = 0;
-  const nowMs = () => startMs + elapsedMs;
-  const clock = { monotonicMs: () => elapsedMs, steadyMs: nowMs, wallMs: nowMs };
-  const { log, ...more } = options;
-  const engine = await openEmbeddedEngine({ dataDir, wallMs: clock.wallMs, ...more });
+  const time = { elapsedMs: 0 };
+  const nowMs = () => startMs + time.elapsedMs;
+  const clock = { monotonicMs: () => time.elapsedMs, steadyMs: nowMs, wallMs: nowMs };
+  const store = await anEngine({ wallMs: nowMs, ...options });
+  return {
+    get engine() {
+      return store.engine;
+    },
+    /** Queues over it. */
+    domain: (log: Log = capturedLog) => aQueueDomain(store.engine, clock, time, log),
+    /** Removes all queues. */
+    empty: store.empty,
+    [Symbol.asyncDispose]: store[Symbol.asyncDispose],
+  };
+}
+
+/** What {@link aQueueStore} answers. */
+export type TestQueueStore = Awaited<ReturnType<typeof aQueueStore>>;
+
+async function aQueueDomain(engine: Engine, clock: Clock, time: { elapsedMs: number }, log: Log) {
   const node = async (of: Engine) => {
     const wheel = new TimerWheel(clock);
     const queues = createQueues(of, clock.wallMs);
     await queues.start();
-    const messages = createQueueMessages({ engine: of, queues, clock, wheel, log: log ?? capturedLog });
+    const messages = createQueueMessages({ engine: of, queues, clock, wheel, log });
     const aPoll = (queue: string, request: Partial<ReceiveRequest> = {}, principal = openPrincipal) => {
       const receiver = aReceiver();
       const wanted = { maxMessages: 1, waitMs: 20_000, ...request };
@@ -67,7 +78,7 @@ export async function aQueueDomain(options: { readonly log?: Log } & Partial<Pic
     /** Moves both clocks, in steps of the wheel's turn, and fires what is due. */
     advance(ms: number) {
       for (let left = ms; left > 0; left -= 1000) {
-        elapsedMs += Math.min(left, 1000);
+        time.elapsedMs += Math.min(left, 1000);
         own.wheel.runOnce();
       }
     },
@@ -76,12 +87,11 @@ export async function aQueueDomain(options: { readonly log?: Log } & Partial<Pic
       await engine.queues.giveBack({ environment: "dev", queue: "", queueId: 0 }, []);
       await new Promise(setImmediate);
     },
-    async [Symbol.asyncDispose]() {
-      await engine.close();
-      await rm(dataDir, { recursive: true, force: true });
-    },
   };
 }
+
+/** What `domain` of {@link aQueueStore} answers. */
+export type QueueDomain = Awaited<ReturnType<typeof aQueueDomain>>;
 
 /** Somebody who waits for an answer until `leave()`, and has read it whole once `hasRead()` says so. */
 export function aReceiver(): Receiver & { leave(): void; hasRead(): void } {

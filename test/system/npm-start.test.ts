@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { captureProcess } from "../support/captured-logs.ts";
 import { aDirectory } from "../support/server.ts";
 
@@ -22,16 +22,16 @@ interface StartProcess {
   printed(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
-beforeEach(async () => {
+async function makeDirectory(): Promise<void> {
   directory = await aDirectory();
-});
-afterEach(async () => {
+}
+async function endAll(): Promise<void> {
   for (const { child, exited } of running.splice(0)) {
     child.kill("SIGTERM");
     await exited;
   }
   await directory[Symbol.asyncDispose]();
-});
+}
 
 function start(args: readonly string[] = [], env: Record<string, string> = {}, application?: string): StartProcess {
   const flags = ["--port", "0", "--data-dir", directory.path, ...args];
@@ -97,9 +97,15 @@ const allGone = async (pids: Iterable<number>) => {
 const four = ["examples/dev-idp", "examples/task-notifications/api", "examples/task-notifications/worker", "src/cli"];
 
 describe("npm start", () => {
-  it("prints the page's address first, then Todoku's greeting; the page, its settings and Todoku answer", async () => {
-    const all = start();
+  let all: StartProcess;
+  beforeAll(async () => {
+    await makeDirectory();
+    all = start([], { TODOKU_KEY_FILE: "/mine" });
     await all.printed(/^ {2}data /m);
+  });
+  afterAll(endAll);
+
+  it("prints the page's address first, then Todoku's greeting; the page, its settings and Todoku answer", async () => {
     const { stdout } = all.output();
     const page = /^Open (http:\S+) and sign in as alice@example\.com/.exec(stdout)?.[1];
     const todoku = /^Todoku listens on (\S+)$/m.exec(stdout)?.[1];
@@ -111,6 +117,64 @@ describe("npm start", () => {
     expect(queues).toMatchObject({ queues: [{ name: "tasks" }, { name: "tasks-dead" }] });
     expect((await fetch(`${page}/token`)).status).toBe(401);
   });
+
+  it("gives its children no keys of the environment, which the set-up does not know", async () => {
+    for (const pid of childrenOf(all.child.pid).values()) {
+      expect(readFileSync(`/proc/${pid}/environ`, "utf8")).not.toContain("mine");
+    }
+  });
+
+  it("starts a child again that died, where it was, and ends them all within seconds", async () => {
+    const [, page] = await all.printed(/^Open (http:\S+)/);
+    const children = childrenOf(all.child.pid);
+    expect([...children.keys()].sort()).toEqual(four);
+    process.kill(children.get("examples/task-notifications/api") ?? 0, "SIGKILL");
+    await all.printed(/^\[api\] ended \(SIGKILL\); again in 0.5 s$/m);
+    expect((await all.printed(/^\[api\] API listens on (\S+)$/m))[1]).toBe(page);
+    expect((await fetch(`${page}/config.json`)).status).toBe(200);
+    const startMs = performance.now();
+    const living = childrenOf(all.child.pid);
+    all.child.kill("SIGINT");
+    expect(await all.exited).toEqual([0, null]);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+    expect([...living.values()].filter(isAlive)).toEqual([]);
+  });
+});
+
+describe("npm start in a stage", () => {
+  let all: StartProcess;
+  beforeAll(async () => {
+    await makeDirectory();
+    all = start(["--stage", "feat-x", "--secrets-stage", "dev"]);
+    await all.printed(/^ {2}data /m);
+  });
+  afterAll(endAll);
+
+  it("runs the application in a stage of its own, which reads the shared secrets of another", async () => {
+    const [, todoku] = await all.printed(/^Todoku listens on (\S+)$/m);
+    const get = async (path: string) => (await fetch(`${todoku}${path}`)).json();
+    expect(await get("/v1/environments")).toMatchObject({
+      environments: [{ name: "dev" }, { name: "feat-x", secretsFrom: ["dev"] }],
+    });
+    expect(await get("/v1/secrets")).toMatchObject({ secrets: [{ name: "receipt-signing", shared: true }] });
+    expect(await get("/v1/queues")).toEqual({ queues: [] });
+    const files = readdirSync(join(directory.path, "task-notifications-feat-x"));
+    expect(files).toEqual(expect.arrayContaining(["api.key", "worker.key"]));
+    expect(all.output().stderr).toBe("");
+  });
+
+  it("leaves no orphan when it is killed itself", async () => {
+    const children = childrenOf(all.child.pid);
+    expect(children.size).toBe(4);
+    all.child.kill("SIGKILL");
+    await all.exited;
+    await allGone(children.values());
+  });
+});
+
+describe("npm start with other arguments", () => {
+  beforeEach(makeDirectory);
+  afterEach(endAll);
 
   it("starts the application that is named, and names those that there are", async () => {
     const all = start([], {}, "course-comments");
@@ -127,55 +191,6 @@ describe("npm start", () => {
     expect(unknown.output().stderr).toBe(
       'error: there is no application "course-coments"; there are task-notifications and course-comments\n',
     );
-  });
-
-  it("gives its children no keys of the environment, which the set-up does not know", async () => {
-    const all = start([], { TODOKU_KEY_FILE: "/mine" });
-    await all.printed(/^Open /);
-    for (const pid of childrenOf(all.child.pid).values()) {
-      expect(readFileSync(`/proc/${pid}/environ`, "utf8")).not.toContain("mine");
-    }
-  });
-
-  it("runs the application in a stage of its own, which reads the shared secrets of another", async () => {
-    const all = start(["--stage", "feat-x", "--secrets-stage", "dev"]);
-    const [, todoku] = await all.printed(/^Todoku listens on (\S+)$/m);
-    const get = async (path: string) => (await fetch(`${todoku}${path}`)).json();
-    expect(await get("/v1/environments")).toMatchObject({
-      environments: [{ name: "dev" }, { name: "feat-x", secretsFrom: ["dev"] }],
-    });
-    expect(await get("/v1/secrets")).toMatchObject({ secrets: [{ name: "receipt-signing", shared: true }] });
-    expect(await get("/v1/queues")).toEqual({ queues: [] });
-    const files = readdirSync(join(directory.path, "task-notifications-feat-x"));
-    expect(files).toEqual(expect.arrayContaining(["api.key", "worker.key"]));
-    expect(all.output().stderr).toBe("");
-  });
-
-  it("starts a child again that died, where it was, and ends them all within seconds", async () => {
-    const all = start();
-    const [, page] = await all.printed(/^Open (http:\S+)/);
-    const children = childrenOf(all.child.pid);
-    expect([...children.keys()].sort()).toEqual(four);
-    process.kill(children.get("examples/task-notifications/api") ?? 0, "SIGKILL");
-    await all.printed(/^\[api\] ended \(SIGKILL\); again in 0.5 s$/m);
-    expect((await all.printed(/^\[api\] API listens on (\S+)$/m))[1]).toBe(page);
-    expect((await fetch(`${page}/config.json`)).status).toBe(200);
-    const startMs = performance.now();
-    const living = childrenOf(all.child.pid);
-    all.child.kill("SIGINT");
-    expect(await all.exited).toEqual([0, null]);
-    expect(performance.now() - startMs).toBeLessThan(10_000);
-    expect([...living.values()].filter(isAlive)).toEqual([]);
-  });
-
-  it("leaves no orphan when it is killed itself", async () => {
-    const all = start();
-    await all.printed(/^Open /);
-    const children = childrenOf(all.child.pid);
-    expect(children.size).toBe(4);
-    all.child.kill("SIGKILL");
-    await all.exited;
-    await allGone(children.values());
   });
 
   it.each(["PAGE_PORT", "IDP_PORT"])("says which port is taken and that %s chooses another", async (name) => {

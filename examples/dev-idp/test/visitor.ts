@@ -1,6 +1,6 @@
 // What a browser does on the way from an app to the identity provider and back, with plain fetch.
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -19,12 +19,36 @@ export function aDirectory(): string {
   return directory;
 }
 
-/** An identity provider for one test, and what it logged. */
+const madeNames = ["keys.json", "users.json"];
+let made: Promise<Buffer[]> | undefined;
+
+/** The files that a first start makes. Its RSA key and the hashes of its passwords take most of a second of a core. */
+async function firstFiles(): Promise<Buffer[]> {
+  const dataDir = mkdtempSync(join(tmpdir(), "todoku-dev-idp-"));
+  try {
+    const idp = await startIdp({ port: 0, host: "127.0.0.1", dataDir, clientId, log: () => {} });
+    await idp.close();
+    return madeNames.map((name) => readFileSync(join(dataDir, name)));
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+/** A directory as after a first start: that one is made once, and copied. */
+async function aMadeDirectory(): Promise<string> {
+  made ??= firstFiles();
+  const files = await made;
+  const directory = aDirectory();
+  for (const [i, name] of madeNames.entries()) writeFileSync(join(directory, name), files[i] ?? "", { mode: 0o600 });
+  return directory;
+}
+
+/** An identity provider for one test, and what it logged. Without a directory it is one that was started before, with its demo users. */
 export async function anIdp(
   options: { dataDir?: string; port?: number } = {},
 ): Promise<RunningIdp & { log: string[] }> {
   const log: string[] = [];
-  const { dataDir = aDirectory(), port = 0 } = options;
+  const { dataDir = await aMadeDirectory(), port = 0 } = options;
   const idp = await startIdp({ port, host: "127.0.0.1", dataDir, clientId, log: (line) => log.push(line) });
   let isClosed = false;
   const close = async () => {

@@ -1,7 +1,7 @@
 // A stage is an environment: what it has of its own, and what it reads from another.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { z } from "zod";
 import { aServer } from "../../../test/support/server.ts";
 import { aTodoku, type SetUpTodoku } from "../testing/application.ts";
@@ -32,11 +32,15 @@ const secretsIn = (directory: string, name: "api" | "worker" = "worker") =>
 const receiptKeyIn = (directory: string) => secretsIn(directory).text(names.receiptSecret).current();
 
 describe("a stage", () => {
-  beforeEach(async () => {
+  beforeAll(async () => {
     todoku = await aTodoku();
     stateDir = join(todoku.stateDir, stage);
   });
-  afterEach(() => todoku[Symbol.asyncDispose]());
+  afterEach(async () => {
+    if (await stageOf()) await todoku.admin.call("DELETE", `/v1/environments/${stage}`, undefined, anyAnswer);
+    await rm(stateDir, { recursive: true, force: true });
+  });
+  afterAll(() => todoku[Symbol.asyncDispose]());
 
   it("is made, with keys of its own, and reads the third party's key of the stage whose secrets it shares", async () => {
     const options = { todokuUrl: todoku.url, stage, secretsStage: "dev", stateDir };
@@ -82,6 +86,7 @@ describe("a stage", () => {
   it("is refused the third party's key of a stage that does not share it, and its set-up says what to do", async () => {
     const path = `/v1/secrets/${names.receiptSecret}`;
     await todoku.admin.call("POST", path, { value: "x", shared: false }, anyAnswer);
+    onTestFinished(() => todoku.admin.call("POST", path, { value: "x", shared: true }, anyAnswer).then(() => {}));
     await expect(setUp({ todokuUrl: todoku.url, stage, secretsStage: "dev", stateDir })).rejects.toThrow(
       "stage feat-x cannot read secret receipt-signing of dev: mark it there",
     );

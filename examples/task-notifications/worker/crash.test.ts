@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { type DevProcess, startDevProcess } from "../../../test/support/process.ts";
 import { aDirectory } from "../../../test/support/server.ts";
 import { anyAnswer } from "../shared/todoku.ts";
@@ -18,15 +18,17 @@ let todoku: SetUpTodoku;
 let alice: TestUser;
 const workers: ChildProcess[] = [];
 
-beforeEach(async () => {
+beforeAll(async () => {
   directory = await aDirectory();
   server = await startDevProcess(["--port", "0", "--data-dir", directory.path]);
   todoku = await aTodoku(`http://127.0.0.1:${server.port}`);
   alice = await aUser(todoku, "alice");
 });
 afterEach(async () => {
-  alice[Symbol.dispose]();
   await Promise.all(workers.splice(0).map((worker) => end(worker, "SIGKILL")));
+});
+afterAll(async () => {
+  alice[Symbol.dispose]();
   await server.end("SIGKILL");
   await todoku[Symbol.asyncDispose]();
   await directory[Symbol.asyncDispose]();
@@ -58,6 +60,18 @@ it("a task whose worker is killed is done by the next one", async () => {
   expect(await alice.waitFor("paint", "done")).toMatchObject({ attempt: 2 });
 });
 
+it("a task goes on while Todoku is killed and started again, and new ones follow", async () => {
+  await alice.queue("write");
+  const worker = work(3000);
+  await alice.waitFor("write", "working");
+  await server.end("SIGKILL");
+  server = await startDevProcess(["--port", String(todoku.port), "--data-dir", directory.path]);
+  expect(await alice.waitFor("write", "done", 40_000)).toBeDefined();
+  await alice.queue("next");
+  await alice.waitFor("next", "done", 40_000);
+  expect(worker.exitCode).toBeNull();
+});
+
 it("the user of a task that kills its workers is told in the end", async () => {
   const deadLetter = { queue: todoku.names.deadLetterQueue, maxReceives: 1 };
   await todoku.admin.call("PATCH", `/v1/queues/${todoku.names.taskQueue}`, { deadLetter }, anyAnswer);
@@ -67,16 +81,4 @@ it("the user of a task that kills its workers is told in the end", async () => {
   await end(victim, "SIGKILL");
   work(10);
   expect(await alice.waitFor("poison", "failed")).toMatchObject({ message: "Failed task: poison", attempt: 1 });
-});
-
-it("a task goes on while Todoku is killed and started again, and new ones follow", async () => {
-  await alice.queue("paint");
-  const worker = work(3000);
-  await alice.waitFor("paint", "working");
-  await server.end("SIGKILL");
-  server = await startDevProcess(["--port", String(todoku.port), "--data-dir", directory.path]);
-  expect(await alice.waitFor("paint", "done", 40_000)).toBeDefined();
-  await alice.queue("next");
-  await alice.waitFor("next", "done", 40_000);
-  expect(worker.exitCode).toBeNull();
 });

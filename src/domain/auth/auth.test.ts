@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AccessStore, anAccessStore } from "../../../test/support/access.ts";
 import { silentBus } from "../bus.ts";
 import { TodokuError } from "../errors.ts";
@@ -24,17 +24,21 @@ const local: Caller = {
 };
 const grants: TokenGrant[] = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
 
-let nowMs: number;
+const startMs = 1_800_000_000_500;
+let nowMs = startMs;
 let store: AccessStore;
 let access: Access;
 let tokens: Tokens;
-beforeEach(async () => {
-  nowMs = 1_800_000_000_500;
+beforeAll(async () => {
   store = await anAccessStore(() => nowMs);
+});
+beforeEach(async () => {
+  nowMs = startMs;
   access = await store.node();
   ({ tokens } = access);
 });
-afterEach(() => store[Symbol.asyncDispose]());
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 /** A node that lets others in than only those with keys and tokens. */
 const authOf = async (options: Partial<AccessOptions>) => {
   return (await store.node(silentBus, { access: { isOpen: false, devOrigins: [], devKey: undefined, ...options } }))

@@ -29,6 +29,8 @@ const actions: Action[] = [
   "item.write",
   "cache.flush",
   "cache.list",
+  "leaderboard.read",
+  "leaderboard.write",
   "queue.send",
   "queue.receive",
   "queue.peek",
@@ -130,6 +132,23 @@ describe("authorize", () => {
     const own = principal([{ resource: "queue", role, queue: { name: "q" } }]);
     expect(actions.filter((action) => isAllowed(own, action, "", "q"))).toEqual(permitted);
     expect(actions.filter((action) => isAllowed(own, action, "", "other"))).toEqual([]);
+  });
+
+  it.each<[role: "read" | "write" | "read-write", permitted: Action[]]>([
+    ["read", ["leaderboard.read"]],
+    ["write", ["leaderboard.write"]],
+    ["read-write", ["leaderboard.read", "leaderboard.write"]],
+  ])("takes the role %s on all keys of a cache for %j, and on some of them for no leaderboard", (role, permitted) => {
+    const own = (key: Selector) => principal([{ resource: "cache", role, cache: { name: "c" }, key }]);
+    const leaderboards = actions.filter((action) => action.startsWith("leaderboard."));
+    const allowed = (who: Principal, cache: string) => leaderboards.filter((action) => isAllowed(who, action, cache));
+    expect(allowed(own({ all: true }), "c")).toEqual(permitted);
+    expect(allowed(own({ all: true }), "d")).toEqual([]);
+    expect(allowed(own({ prefix: "bA" }), "c")).toEqual([]);
+    expect(allowed(own({ name: "bA" }), "c")).toEqual([]);
+    expect(() => authorize(own({ name: "bA" }), "leaderboard.read", "c")).toThrow(
+      'may not do leaderboard.read on cache "c"',
+    );
   });
 
   it("names the queue that it denies", () => {

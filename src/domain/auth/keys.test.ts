@@ -1,5 +1,5 @@
 // API keys over the embedded engine: two nodes share its store, and the bus between them loses every hint unless a test says otherwise.
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AccessStore, anAccessStore, aWire, elsewhere } from "../../../test/support/access.ts";
 import type { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -21,15 +21,19 @@ let store: AccessStore;
 let access: Access;
 let keys: Keys;
 let tokens: Tokens;
-let nowMs: number;
+const startMs = 1_800_000_000_000;
+let nowMs = startMs;
 
-beforeEach(async () => {
-  nowMs = 1_800_000_000_000;
+beforeAll(async () => {
   store = await anAccessStore(() => nowMs);
+});
+beforeEach(async () => {
+  nowMs = startMs;
   access = await store.node();
   ({ keys, tokens } = access);
 });
-afterEach(() => store[Symbol.asyncDispose]());
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 const refusal = { code: "unauthenticated", message: "this API key is not known here" };
 

@@ -1,6 +1,6 @@
 // Revocation over the embedded engine. Nodes share its store, and the bus between them loses every hint unless a test says otherwise.
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AccessStore, anAccessStore, aWire, elsewhere } from "../../../test/support/access.ts";
 import type { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -14,15 +14,19 @@ import type { TokenRequest } from "./tokens.ts";
 const subscribe: TokenGrant = { resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } };
 const prod = { ...openPrincipal, environment: "prod" };
 
-let nowMs: number;
+const startMs = 1_800_000_000_000;
+let nowMs = startMs;
 let store: AccessStore;
 let node: Access;
-beforeEach(async () => {
-  nowMs = 1_800_000_000_000;
+beforeAll(async () => {
   store = await anAccessStore(() => nowMs);
+});
+beforeEach(async () => {
+  nowMs = startMs;
   node = await store.node();
 });
-afterEach(() => store[Symbol.asyncDispose]());
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 const issue = (request: Partial<TokenRequest> = {}, principal: Principal = openPrincipal, at = node) =>
   at.tokens.issue(principal, { grants: [subscribe], tokenId: "", validForMs: 3_600_000, ...request });

@@ -1,5 +1,5 @@
 import { decodeProtectedHeader } from "jose";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AccessStore, anAccessStore, aWire, elsewhere } from "../../../test/support/access.ts";
 import { limits } from "../limits.ts";
 import type { Access } from "./access.ts";
@@ -9,15 +9,19 @@ import { openPrincipal } from "./open-access.ts";
 const grants: TokenGrant[] = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
 const hourMs = 3_600_000;
 
-let nowMs: number;
+const startMs = 1_800_000_000_000;
+let nowMs = startMs;
 let store: AccessStore;
 let node: Access;
-beforeEach(async () => {
-  nowMs = 1_800_000_000_000;
+beforeAll(async () => {
   store = await anAccessStore(() => nowMs);
+});
+beforeEach(async () => {
+  nowMs = startMs;
   node = await store.node();
 });
-afterEach(() => store[Symbol.asyncDispose]());
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 const issue = async (at = node, principal = openPrincipal) =>
   (await at.tokens.issue(principal, { grants, tokenId: "", validForMs: 25 * hourMs })).token;

@@ -1,5 +1,5 @@
 // What ends a credential from outside: revocations have their own tests; here environments, rates, and the memory of verified credentials.
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type AccessStore, anAccessStore } from "../../../test/support/access.ts";
 import { silentBus } from "../bus.ts";
 import { TodokuError } from "../errors.ts";
@@ -20,10 +20,11 @@ const access = { isOpen: true, devOrigins: [], devKey: undefined };
 const nowMs = 1_800_000_000_000;
 
 let store: AccessStore;
-beforeEach(async () => {
+beforeAll(async () => {
   store = await anAccessStore(() => nowMs);
 });
-afterEach(() => store[Symbol.asyncDispose]());
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 /** Environments that a test makes and destroys. */
 function someEnvironments(...names: string[]) {

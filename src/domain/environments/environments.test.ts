@@ -1,8 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type EmbeddedEngine, openEmbeddedEngine } from "../../engines/embedded/index.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { anEngine, type TestEngine } from "../../../test/support/engine.ts";
+import type { EmbeddedEngine } from "../../engines/embedded/index.ts";
 import { openPrincipal } from "../auth/open-access.ts";
 import type { Principal } from "../auth/principal.ts";
 import { silentBus } from "../bus.ts";
@@ -15,23 +13,17 @@ import { createEnvironments } from "./environments.ts";
 const operator = openPrincipal;
 const superUserOf = (environment: string): Principal => ({ ...operator, kind: "key", environment, isOperator: false });
 
-let dataDir: string;
+let store: TestEngine;
 let engine: EmbeddedEngine;
 let elapsedMs = 0;
 const wallMs = () => 1_800_000_000_000 + elapsedMs;
 
-async function open(): Promise<void> {
-  engine = await openEmbeddedEngine({ dataDir, wallMs });
-}
-
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "todoku-environments-"));
-  await open();
+beforeAll(async () => {
+  store = await anEngine({ wallMs });
+  ({ engine } = store);
 });
-afterEach(async () => {
-  await engine.close();
-  await rm(dataDir, { recursive: true });
-});
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 /** The services that hold something of environments, put together as the server does it. */
 async function aNode(on: Engine = engine) {
@@ -169,8 +161,8 @@ describe("settings", () => {
     await environments.update(operator, "A", { settings: { cacheDurability: null, rates: null } });
     expect(environments.known("A")?.settings).toEqual({ messageMaxBytes: 5 });
     expect((await caches.create(superUserOf("A"), "d")).durability).toBe("disk");
-    await engine.close();
-    await open();
+    await store.restart();
+    ({ engine } = store);
     expect((await aNode()).environments.known("A")?.settings).toEqual({ messageMaxBytes: 5 });
   });
 
@@ -249,8 +241,8 @@ describe("destroying", () => {
     await before.caches.create(superUserOf("A"), "c");
     await expect(before.environments.destroy(operator, "A")).rejects.toThrow("the power went");
     expect(before.environments.known("A")).toBeUndefined();
-    await engine.close();
-    await open();
+    await store.restart();
+    ({ engine } = store);
     const { environments } = await aNode();
     expect(environments.known("A")).toBeUndefined();
     expect(environments.list(operator)).toMatchObject([{ name: "A", state: "destroying" }]);

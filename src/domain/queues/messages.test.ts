@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { aQueueDomain, aReceiver } from "../../../test/support/queues.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { aQueueStore, aReceiver, type QueueDomain, type TestQueueStore } from "../../../test/support/queues.ts";
 import { silentLog } from "../../lib/log.ts";
 import type { Grant } from "../auth/grants.ts";
 import { openPrincipal as me } from "../auth/open-access.ts";
@@ -8,17 +8,22 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { QueueMessages } from "./messages.ts";
 
-let domain: Awaited<ReturnType<typeof aQueueDomain>>;
+let store: TestQueueStore;
+let domain: QueueDomain;
 let messages: QueueMessages;
 const warnings: unknown[] = [];
 
+beforeAll(async () => {
+  store = await aQueueStore();
+});
 beforeEach(async () => {
   warnings.length = 0;
-  domain = await aQueueDomain({ log: { ...silentLog, warn: (...line) => warnings.push(line) } });
+  domain = await store.domain({ ...silentLog, warn: (...line) => warnings.push(line) });
   messages = domain.messages;
   await domain.queues.create(me, "q");
 });
-afterEach(() => domain[Symbol.asyncDispose]());
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 const withGrants = (...grants: Grant[]): Principal => ({ ...me, kind: "token", isSuperUser: false, grants });
 const now = () => domain.clock.wallMs();

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { aQueueDomain, aReceiver } from "../../../test/support/queues.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { aQueueStore, aReceiver, type QueueDomain, type TestQueueStore } from "../../../test/support/queues.ts";
 import { openPrincipal as me } from "../auth/open-access.ts";
 import { Withdrawal } from "../auth/withdrawal.ts";
 import type { Bus, Hint } from "../bus.ts";
@@ -9,12 +9,17 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { QueueStore } from "./store.ts";
 
-let domain: Awaited<ReturnType<typeof aQueueDomain>>;
+let store: TestQueueStore;
+let domain: QueueDomain;
+beforeAll(async () => {
+  store = await aQueueStore();
+});
 beforeEach(async () => {
-  domain = await aQueueDomain();
+  domain = await store.domain();
   await domain.queues.create(me, "q");
 });
-afterEach(() => domain[Symbol.asyncDispose]());
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 /** A waiting poll that has seen that the queue is empty. */
 async function waiting(request: Parameters<typeof domain.aPoll>[1] = {}) {
@@ -331,8 +336,9 @@ describe("two nodes", () => {
         return () => {};
       },
     });
-    await using one = await aQueueDomain({ bus: aBus(0) });
-    const two = await one.node(one.engine.secondHandle(aBus(1)));
+    await using own = await aQueueStore({ bus: aBus(0) });
+    const one = await own.domain();
+    const two = await one.node(own.engine.secondHandle(aBus(1)));
     const tick = async () => {
       if (isKept) return one.settled();
       for (const node of [one, two]) {

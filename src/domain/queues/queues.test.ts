@@ -1,18 +1,23 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { aQueueDomain } from "../../../test/support/queues.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { aQueueStore, type QueueDomain, type TestQueueStore } from "../../../test/support/queues.ts";
 import type { Grant } from "../auth/grants.ts";
 import { openPrincipal as me } from "../auth/open-access.ts";
 import type { Principal } from "../auth/principal.ts";
 import { limits } from "../limits.ts";
 import { createQueues, type Queues } from "./queues.ts";
 
-let domain: Awaited<ReturnType<typeof aQueueDomain>>;
+let store: TestQueueStore;
+let domain: QueueDomain;
 let queues: Queues;
+beforeAll(async () => {
+  store = await aQueueStore();
+});
 beforeEach(async () => {
-  domain = await aQueueDomain();
+  domain = await store.domain();
   queues = domain.queues;
 });
-afterEach(() => domain[Symbol.asyncDispose]());
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 const withGrants = (...grants: Grant[]): Principal => ({ ...me, kind: "token", isSuperUser: false, grants });
 

@@ -1,10 +1,8 @@
 // Rotation over the embedded engine; nodes share its store, and a node may end before or after any of its writes.
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type EmbeddedEngine, openEmbeddedEngine } from "../../engines/embedded/index.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { anEngine, type TestEngine } from "../../../test/support/engine.ts";
+import type { EmbeddedEngine } from "../../engines/embedded/index.ts";
 import { type Access, createAccess } from "../auth/access.ts";
 import type { KeyRequest } from "../auth/api-key.ts";
 import { toV2, unwrapCredential, wrapCredential } from "../auth/credential.ts";
@@ -24,21 +22,22 @@ const publish: Grant = { resource: "topic", role: "publish", cache: { name: "c" 
 const worker: KeyRequest = { name: "worker", description: "the worker", isSuperUser: false, grants: [publish] };
 const tenMinutesMs = 600_000;
 
-let nowMs: number;
-let directory: string;
+const startMs = 1_800_000_000_000;
+let nowMs = startMs;
+let store: TestEngine;
 let engine: EmbeddedEngine;
 let here: Node;
 
+beforeAll(async () => {
+  store = await anEngine({ wallMs: () => nowMs });
+  ({ engine } = store);
+});
 beforeEach(async () => {
-  nowMs = 1_800_000_000_000;
-  directory = await mkdtemp(join(tmpdir(), "todoku-rotation-"));
-  engine = await openEmbeddedEngine({ dataDir: directory, wallMs: () => nowMs });
+  nowMs = startMs;
   here = await aNode();
 });
-afterEach(async () => {
-  await engine.close();
-  await rm(directory, { recursive: true });
-});
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
 interface Node extends Pick<Access, "keys"> {
   readonly secrets: Secrets;

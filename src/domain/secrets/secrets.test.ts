@@ -1,11 +1,9 @@
 // Secrets over the embedded engine; two nodes share its store.
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type EmbeddedEngine, openEmbeddedEngine } from "../../engines/embedded/index.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { anEngine, type TestEngine } from "../../../test/support/engine.ts";
+import type { EmbeddedEngine } from "../../engines/embedded/index.ts";
 import type { Grant } from "../auth/grants.ts";
 import { openPrincipal } from "../auth/open-access.ts";
 import type { Principal } from "../auth/principal.ts";
@@ -13,37 +11,33 @@ import { silentBus } from "../bus.ts";
 import { MasterKey } from "../encryption/master-key.ts";
 import { createSealer } from "../encryption/sealer.ts";
 import { limits } from "../limits.ts";
+import type { RecordStore } from "../records/store.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
 
 const nowMs = 1_800_000_000_000;
 const masterKey = new MasterKey(randomBytes(32));
 /** Which environments are there, and whose shared secrets they read. */
 let known: Map<string, readonly string[]>;
-let directory: string;
+let store: TestEngine;
 let engine: EmbeddedEngine;
 let secrets: Secrets;
 
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "todoku-secrets-"));
-  await open();
+beforeAll(async () => {
+  store = await anEngine({ wallMs: () => nowMs });
+  ({ engine } = store);
+});
+beforeEach(() => {
+  secrets = aNode(engine.records);
   known = new Map([
     ["dev", []],
     ["prod", []],
     ["FEAT-X", ["dev", "prod"]],
   ]);
 });
-afterEach(async () => {
-  await engine.close();
-  await rm(directory, { recursive: true });
-});
+afterEach(() => store.empty());
+afterAll(() => store[Symbol.asyncDispose]());
 
-async function open(): Promise<void> {
-  engine = await openEmbeddedEngine({ dataDir: directory, wallMs: () => nowMs });
-
-  secrets = aNode(engine.records);
-}
-
-function aNode(records: EmbeddedEngine["records"]): Secrets {
+function aNode(records: RecordStore): Secrets {
   const environments = {
     known(name: string) {
       const secretsFrom = known.get(name);
@@ -76,8 +70,9 @@ describe("a secret", () => {
     for (const form of ["utf8", "hex", "base64", "base64url"] as const) {
       expect(stored).not.toContain(Buffer.from("sk_live_51H8abc").toString(form));
     }
-    await engine.close();
-    await open();
+    await store.restart();
+    ({ engine } = store);
+    secrets = aNode(engine.records);
     expect(await secrets.get(dev, "stripe")).toEqual({
       ...{ name: "stripe", environment: "dev", version: 1, value: "sk_live_51H8abc" },
       ...{ createdAtMs: nowMs, isShared: false },
@@ -161,7 +156,7 @@ describe("a secret", () => {
     await secrets.delete(feature, "s");
     await engine.records.remove({ kind: "data-key", environment: "FEAT-X", name: "data-key" });
     await engine.records.create({ kind: "secret", environment: "FEAT-X", name: "s" }, copy?.document ?? {});
-    await expect(secrets.get(feature, "s")).rejects.toMatchObject({ code: "internal" });
+    await expect(secrets.get(feature, "s")).rejects.toMatchObject({ code: "unavailable" });
   });
 });
 

@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type EmbeddedEngine, openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
+
+type EngineOptions = Omit<Parameters<typeof openEmbeddedEngine>[0], "dataDir">;
+
+const recordKinds = [
+  ...["api-key", "cache", "data-key", "environment", "queue"],
+  ...["revocation", "secret", "signing-key", "subscription"],
+];
+
+/**
+ * An embedded engine in a directory of its own. Opening one starts two threads (100 ms of a core), so a test file opens one for all its
+ * tests, and empties it after each.
+ */
+export async function anEngine(options: EngineOptions) {
+  const dataDir = await mkdtemp(join(tmpdir(), "todoku-engine-"));
+  let engine = await openEmbeddedEngine({ dataDir, ...options });
+  return {
+    /** The one that is open: another one after a `restart`. */
+    get engine(): EmbeddedEngine {
+      return engine;
+    },
+    /** Closes it and opens it again; what was made over it before is of no use any more. */
+    async restart(): Promise<void> {
+      await engine.close();
+      engine = await openEmbeddedEngine({ dataDir, ...options });
+    },
+    /** Removes every record, and so what lies in caches, queues and subscriptions. */
+    async empty(): Promise<void> {
+      const { records, environments } = engine;
+      const all = (await Promise.all(recordKinds.map((kind) => records.list(kind)))).flat();
+      await Promise.all(all.map((record) => records.remove(record)));
+      const left = await environments.names();
+      if (left.length > 0) throw new Error(`records of another kind are left in ${left}`);
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      await engine.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What {@link anEngine} answers. */
+export type TestEngine = Awaited<ReturnType<typeof anEngine>>;
