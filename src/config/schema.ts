@@ -32,6 +32,13 @@ export const logAreas = [
 /** An hour: a stop that takes longer is a mistake. */
 const stopSeconds = z.number().min(0).max(3600);
 
+/** One list of the greatest size; 4 GiB hold as many items as a Map of V8 can (2^24, 256 bytes each and their keys). */
+const memoryBytes = z
+  .number()
+  .int()
+  .min(1_000_000)
+  .max(2 ** 32);
+
 /**
  * What an operator may set: a field or group for each thing. Every field has its unit in the name and a sentence; its flag,
  * environment variable and row in docs/reference/config.md follow from its path (fields.ts).
@@ -71,6 +78,16 @@ export const configSchema = z.strictObject({
     .default([])
     .meta({ flag: "--dev-origin", isDevOnly: true })
     .describe("Origins of web pages that may use the empty credential, such as http://localhost:5173."),
+  faultAdminPort: z
+    .number()
+    .int()
+    .min(0)
+    .max(65535)
+    .optional()
+    .meta({ isDevOnly: true })
+    .describe(
+      "Port on which /block cuts every connection of the server and refuses new ones until /unblock; 0 takes any free one.",
+    ),
   cacheDurability: z
     .enum(["disk", "memory"])
     .default("disk")
@@ -82,6 +99,19 @@ export const configSchema = z.strictObject({
     .max(4 * limits.messageMaxBytes)
     .default(limits.messageMaxBytes)
     .describe("Greatest size of one topic message."),
+  memory: z
+    .strictObject({
+      cacheMaxBytes: memoryBytes
+        .default(limits.memoryItems.cacheMaxBytes)
+        .describe("What the items of one `memory` cache may take; past it the least recently used keys go."),
+      environmentMaxBytes: memoryBytes
+        .default(limits.memoryItems.environmentMaxBytes)
+        .describe("The same for all `memory` caches of an environment."),
+      totalMaxBytes: memoryBytes
+        .optional()
+        .describe("The same for all of the server; default: 1 GiB, or less where V8's heap or the container is small."),
+    })
+    .prefault({}),
   publicEndpoint: z
     .string()
     .regex(/^[^\s/]+$/)

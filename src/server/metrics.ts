@@ -153,7 +153,16 @@ function engineMetrics({ engine, health }: MetricSources): Metric[] {
     metric("pending_bytes", "Bytes waiting for a commit", (stats) => stats.pendingBytes),
     metric("wal_bytes", "Size of the write-ahead log", (stats) => stats.walBytes),
     metric("cached_item_bytes", "Bytes of disk items that lie in memory", (stats) => stats.cachedItemBytes),
-    metric("memory_evictions_total", "Items of memory caches evicted for room", (stats) => stats.memoryItemEvictions),
+    metric("memory_item_bytes", "Bytes of items of memory caches", (stats) => stats.memoryItemBytes),
+    metric("memory_topic_bytes", "Bytes that topics of memory caches keep", (stats) => stats.memoryTopicBytes),
+    {
+      name: "todoku_storage_memory_evictions_total",
+      help: "Items of memory caches evicted for room, by whose room it was",
+      labels: ["reason"],
+      read(set) {
+        for (const [reason, evicted] of Object.entries(engine().memoryItemEvictions)) set(evicted, { reason });
+      },
+    },
     {
       name: "todoku_storage_state",
       help: "1 for the state the storage is in: open, refusing or failed",

@@ -10,6 +10,8 @@ export interface SubjectOptions {
   readonly history?: HistoryBounds;
   /** Byte budget of items per environment. */
   readonly itemsEnvironmentMaxBytes?: number;
+  /** Byte budgets of `memory` items; those of an environment default to `itemsEnvironmentMaxBytes`. */
+  readonly memoryItems?: { readonly cacheMaxBytes: number; readonly totalMaxBytes: number };
   /** Byte budget of queues per environment. */
   readonly queuesEnvironmentMaxBytes?: number;
   readonly deadLetters?: DeadLetterBounds;

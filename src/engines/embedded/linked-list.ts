@@ -21,6 +21,14 @@ export class LinkedList<T extends ListNode> {
     this.#last = node;
   }
 
+  unshift(node: T): void {
+    node.previous = undefined;
+    node.next = this.#first;
+    if (this.#first === undefined) this.#last = node;
+    else this.#first.previous = node;
+    this.#first = node;
+  }
+
   remove(node: T): void {
     if (node.previous === undefined) this.#first = node.next;
     else node.previous.next = node.next;

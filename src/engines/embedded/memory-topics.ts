@@ -35,27 +35,47 @@ interface Usage {
   bytes: number;
 }
 
-/** What V8 keeps for an item beside its bytes: four objects and a list entry. */
-const itemOverheadBytes = 256;
-/** Remembered messageIds, about 200 bytes each: the full window at 3,300 a second; past that the oldest are forgotten early. */
+/** Bounds of history in memory. */
+export interface MemoryHistoryBounds extends HistoryBounds {
+  /** Of the process, with {@link itemOverheadBytes} for each item; default: no bound. */
+  readonly totalMaxBytes?: number;
+}
+
+/** What is kept for an item beside its bytes: 450 in V8's heap, as measured (six objects, of which the array alone is 200), and some outside of it. */
+const itemOverheadBytes = 512;
+/** Remembered messageIds, 256 bytes each: the full window at 3,300 a second; past that the oldest are forgotten early. */
 const maxMessageIds = 1_000_000;
+/** Together they take half as much as all items may, at most. */
+const bytesPerMessageId = 2 * 256;
+/** How much more than it must goes when the total is passed, so that few publishes look for the largest environment: of 512 MiB, 1,000 items. */
+const totalSlack = 1 / 1024;
 /** Items freed in one step of `trim`: about 2 ms. */
 const trimItems = 10_000;
 
 /** Topics of caches with durability `memory`: all in this process, gone with it. */
 export class MemoryTopics implements TopicStore {
-  readonly #history: HistoryBounds;
+  readonly #history: MemoryHistoryBounds;
+  readonly #totalMaxBytes: number;
+  readonly #maxMessageIds: number;
   readonly #startId: number;
   readonly #caches = new Map<number, Map<string, MemoryTopic>>();
   readonly #environments = new Map<string, Usage>();
   readonly #forgotten = new ForgottenCaches();
   readonly #toFree: MemoryTopic[] = [];
   readonly #messageIds = new Deque<{ topic: MemoryTopic; messageId: string; atMs: number }>();
+  #bytes = 0;
 
   /** `startId`: an id that no earlier start knew; pages do not begin below it, for numbers begin again with each start. */
-  constructor(history: HistoryBounds, startId = 0) {
+  constructor(history: MemoryHistoryBounds, startId = 0) {
     this.#history = history;
+    this.#totalMaxBytes = history.totalMaxBytes ?? Number.POSITIVE_INFINITY;
+    this.#maxMessageIds = Math.min(maxMessageIds, this.#totalMaxBytes / bytesPerMessageId);
     this.#startId = startId;
+  }
+
+  /** Of all items, with {@link itemOverheadBytes} for each, and with what waits to be freed. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   async append(batch: readonly NewItem[]): Promise<readonly AppendResult[]> {
@@ -104,12 +124,17 @@ export class MemoryTopics implements TopicStore {
       this.#forgetOldestMessageId();
       left--;
     }
-    for (let topic = this.#toFree.at(-1); left > 0 && topic !== undefined; topic = this.#toFree.at(-1)) {
-      if (topic.items.length === 0) this.#toFree.pop();
-      else this.#dropOldest(topic);
-      left--;
-    }
+    while (left > 0 && this.#freeOne()) left--;
     return left === 0;
+  }
+
+  /** An item of a forgotten cache, or the last of a topic; false when there is none. */
+  #freeOne(): boolean {
+    const topic = this.#toFree.at(-1);
+    if (topic === undefined) return false;
+    if (topic.items.length === 0) this.#toFree.pop();
+    else this.#dropOldest(topic);
+    return true;
   }
 
   #forgetCache(cacheId: number): void {
@@ -135,7 +160,7 @@ export class MemoryTopics implements TopicStore {
       topic.messageIds ??= new Map();
       topic.messageIds.set(messageId, { position, atMs: publishedAtMs });
       this.#messageIds.push({ topic, messageId, atMs: publishedAtMs });
-      if (this.#messageIds.length > maxMessageIds) this.#forgetOldestMessageId();
+      if (this.#messageIds.length > this.#maxMessageIds) this.#forgetOldestMessageId();
     }
     return { position, isRepeat: false };
   }
@@ -147,11 +172,29 @@ export class MemoryTopics implements TopicStore {
     topic.items.push(kept);
     topic.bytes += bytes;
     topic.usage.items.push(kept);
-    topic.usage.bytes += bytes + itemOverheadBytes;
+    this.#count(topic.usage, bytes + itemOverheadBytes);
     while (topic.items.length > this.#history.maxItems || topic.bytes > this.#history.maxBytes) this.#dropOldest(topic);
     while (topic.usage.bytes > this.#history.environmentMaxBytes && topic.usage.items.first !== undefined) {
       this.#dropOldest(topic.usage.items.first.topic);
     }
+    if (this.#bytes > this.#totalMaxBytes) this.#makeRoom();
+  }
+
+  /** What is forgotten goes first, then the oldest of the environment that has most. */
+  #makeRoom(): void {
+    const targetBytes = this.#totalMaxBytes * (1 - totalSlack);
+    while (this.#bytes > targetBytes && this.#freeOne());
+    if (this.#bytes <= targetBytes) return;
+    let largest: Usage | undefined;
+    for (const usage of this.#environments.values()) {
+      if (usage.bytes > (largest?.bytes ?? 0)) largest = usage;
+    }
+    while (this.#bytes > targetBytes && largest?.items.first !== undefined) this.#dropOldest(largest.items.first.topic);
+  }
+
+  #count(usage: Usage, bytes: number): void {
+    usage.bytes += bytes;
+    this.#bytes += bytes;
   }
 
   // An environment's list is in the order of appends, so its first item is the first of its topic too.
@@ -160,7 +203,7 @@ export class MemoryTopics implements TopicStore {
     if (kept === undefined) return;
     topic.bytes -= kept.bytes;
     topic.usage.items.remove(kept);
-    topic.usage.bytes -= kept.bytes + itemOverheadBytes;
+    this.#count(topic.usage, -kept.bytes - itemOverheadBytes);
   }
 
   #forgetOldestMessageId(): void {
