@@ -11,7 +11,7 @@ import type { MasterKey } from "./master-key.ts";
 export interface Sealer {
   /** `name` says what it is within its environment, like `secret/stripe/3`. The first call for an environment makes its data key. */
   seal(environment: string, name: string, plain: Uint8Array): Promise<string>;
-  /** @throws TodokuError `internal`: it was sealed for another environment or name, with a master key that this server does not have, or was changed. */
+  /** @throws TodokuError `internal`: it was sealed for another environment or name, with a master key that this server does not have, or was changed; `unavailable`: the environment is being destroyed. */
   open(environment: string, name: string, sealed: string): Promise<Uint8Array>;
   /** Drops the data key from memory. From the store it goes with the other records of its environment: then nothing that was sealed there can be opened any more. */
   forget(environment: string): void;
@@ -26,7 +26,11 @@ export function createSealer(records: RecordStore, masterKey: MasterKey | undefi
     },
     async open(environment, name, sealed) {
       const key = await dataKeys.find(environment);
-      const plain = key && decrypt(key, [environment, name], sealed);
+      if (!key) {
+        // A call that was under way while its environment was destroyed.
+        throw new TodokuError("unavailable", `environment "${environment}" has no data key any more: it was destroyed`);
+      }
+      const plain = decrypt(key, [environment, name], sealed);
       if (plain) return plain;
       throw new TodokuError("internal", `${name} of environment "${environment}" cannot be decrypted`);
     },
