@@ -161,7 +161,7 @@ describe("items", () => {
     await expect(set(new Uint8Array(65_537), bytes("v"), 1)).rejects.toThrow("65537 bytes");
     await expect(set(bytes("k"), new Uint8Array(5_000_001), 1)).rejects.toMatchObject({
       code: "limit_exceeded",
-      subject: "item_size",
+      subject: "request_size",
     });
     for (const ttlMs of [0, -1, 1.5, limits.itemTtlMaxMs + 1, Number.NaN]) {
       await expect(set(bytes("k"), bytes("v"), ttlMs)).rejects.toThrow(`ttlMs ${ttlMs} must be >= 1`);

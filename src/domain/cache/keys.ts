@@ -50,6 +50,13 @@ export function checkKey(key: Uint8Array): void {
   }
 }
 
+/** Of a scalar. Momento speaks of the request then, not of the item. @throws TodokuError `limit_exceeded`. */
+export function checkValue(value: Uint8Array): void {
+  if (value.length <= limits.itemMaxBytes) return;
+  const text = `request limit: the value has ${value.length} bytes; must be <= ${limits.itemMaxBytes}`;
+  throw new TodokuError("limit_exceeded", text, { subject: "request_size" });
+}
+
 /** @throws TodokuError `invalid_argument`. */
 export function checkTtl(ttlMs: number): void {
   if (!Number.isSafeInteger(ttlMs) || ttlMs < 1 || ttlMs > limits.itemTtlMaxMs) {

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EngineSubject, OpenSubject } from "../records/store.contract.ts";
 import type { CacheKey, Durability } from "./cache.ts";
@@ -8,8 +7,10 @@ const key = (text: string) => new TextEncoder().encode(text);
 const nowMs = 1_000_000;
 const item = (text: string, expiresAtMs = nowMs + 60_000) => ({ value: key(text), expiresAtMs });
 const budgetBytes = 100_000;
+/** Of `memory`: two large values in a cache, three in an environment, eight in total. */
+const memoryItems = { cacheMaxBytes: 80_000, totalMaxBytes: 260_000 };
 
-/** The laws of `ItemStore`: over its budget `disk` refuses and `memory` evicts. */
+/** The laws of `ItemStore` but those of store-changes.contract.ts: over its budget `disk` refuses and `memory` evicts. */
 export function itemStoreContract(name: string, durability: Durability, open: OpenSubject): void {
   const isDurable = durability === "disk";
 
@@ -17,7 +18,7 @@ export function itemStoreContract(name: string, durability: Durability, open: Op
     let subject: EngineSubject;
     let caches = 0;
     beforeAll(async () => {
-      subject = await open({ itemsEnvironmentMaxBytes: budgetBytes });
+      subject = await open({ itemsEnvironmentMaxBytes: budgetBytes, memoryItems });
     });
     afterAll(() => subject.close());
     const one = () => subject.handles[0].items[durability];
@@ -108,17 +109,45 @@ export function itemStoreContract(name: string, durability: Durability, open: Op
       });
 
     if (!isDurable)
-      it("over the environment's budget the least recently used items of that environment go", async () => {
-        const [cache, other] = [await newCache("full"), await newCache("else")];
-        const large = (n: number) =>
+      describe("over a budget the least recently used items go", () => {
+        const large = (cache: CacheKey, n: number) =>
           one().set(cache, key(`k${n}`), { value: new Uint8Array(30_000), expiresAtMs: nowMs + 1 });
-        await one().set(other, key("k"), item("a"));
-        for (const n of [1, 2, 3]) await large(n);
-        await two().get(cache, key("k1"), nowMs);
-        await large(4);
-        const kept = await Promise.all([1, 2, 3, 4].map((n) => two().get(cache, key(`k${n}`), nowMs)));
-        expect(kept.map((found) => found !== undefined)).toEqual([true, false, true, true]);
-        expect(await textOf(two(), other, key("k"))).toBe("a");
+        const isKept = async (cache: CacheKey, n: number) =>
+          (await two().get(cache, key(`k${n}`), nowMs)) !== undefined;
+
+        it("over the cache's, those of that cache", async () => {
+          const [cache, other] = [await newCache("caches"), await newCache("caches")];
+          await large(other, 0);
+          for (const n of [1, 2]) await large(cache, n);
+          await two().get(cache, key("k1"), nowMs);
+          await large(cache, 3);
+          expect(await Promise.all([1, 2, 3].map((n) => isKept(cache, n)))).toEqual([true, false, true]);
+          expect(await isKept(other, 0)).toBe(true);
+        });
+
+        it("over the environment's, those of that environment", async () => {
+          const [cache, beside, other] = [await newCache("full"), await newCache("full"), await newCache("else")];
+          await one().set(other, key("k"), item("a"));
+          await large(cache, 1);
+          for (const n of [2, 3]) await large(beside, n);
+          await two().get(cache, key("k1"), nowMs);
+          await large(cache, 4);
+          expect([await isKept(cache, 1), await isKept(cache, 4)]).toEqual([true, true]);
+          expect([await isKept(beside, 2), await isKept(beside, 3)]).toEqual([false, true]);
+          expect(await textOf(two(), other, key("k"))).toBe("a");
+        });
+
+        it("over the total, those of any", async () => {
+          const caches = await Promise.all(["x", "x", "y", "y", "z", "z"].map((environment) => newCache(environment)));
+          const [first, last] = [caches.slice(0, 4), caches.slice(4)];
+          for (const cache of first) for (const n of [1, 2].slice(caches.indexOf(cache) % 2)) await large(cache, n);
+          for (const cache of last) await large(cache, 1);
+          await two().get(first[0] as CacheKey, key("k1"), nowMs);
+          await large(last[0] as CacheKey, 2);
+          expect(await isKept(first[0] as CacheKey, 1)).toBe(true);
+          expect(await isKept(first[0] as CacheKey, 2)).toBe(false);
+          expect(await Promise.all(last.map((cache) => isKept(cache, 1)))).toEqual([true, true]);
+        });
       });
 
     it("an item larger than the budget is refused", async () => {
@@ -126,41 +155,5 @@ export function itemStoreContract(name: string, durability: Durability, open: Op
       const huge = { value: new Uint8Array(budgetBytes + 1), expiresAtMs: nowMs + 1 };
       await expect(one().set(cache, key("k"), huge)).rejects.toMatchObject({ code: "limit_exceeded" });
     });
-
-    it("agrees with a plain map, whatever the order of calls, also for reads that race with writes", async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(itemStep, { maxLength: 40 }), async (steps) => {
-          const cache = await newCache();
-          const model = new Map<string, string>();
-          for (const [n, step] of steps.entries()) {
-            const store = subject.handles[step.handle].items[durability];
-            const racing = step.races ? store.get(cache, key(step.name), nowMs) : undefined;
-            if (step.act === "set") await store.set(cache, key(step.name), item(`${n}`));
-            if (step.act === "delete") await store.delete(cache, key(step.name));
-            if (step.act === "set") model.set(step.name, `${n}`);
-            if (step.act === "delete") model.delete(step.name);
-            if (step.act === "reopen" && isDurable) {
-              await racing;
-              await subject.reopen();
-            }
-            await racing;
-            expect(await textOf(subject.handles[1].items[durability], cache, key(step.name))).toBe(
-              model.get(step.name),
-            );
-          }
-        }),
-        { numRuns: 20 },
-      );
-    });
   });
 }
-
-const itemStep = fc.record({
-  handle: fc.constantFrom(0 as const, 1 as const),
-  name: fc.constantFrom("a", "b"),
-  races: fc.boolean(),
-  act: fc.oneof(
-    { weight: 12, arbitrary: fc.constantFrom("set", "delete", "get") },
-    { weight: 1, arbitrary: fc.constant("reopen") },
-  ),
-});

@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
-import type { CacheKey } from "../../domain/cache/cache.ts";
 import { type ItemType, itemTypes, wrongType } from "../../domain/cache/item-type.ts";
-import type { ItemStore, StoredItem } from "../../domain/cache/store.ts";
-import { TodokuError } from "../../domain/errors.ts";
+import type { ItemStore, KeyState, StoredItem } from "../../domain/cache/store.ts";
 import { ItemCache } from "./item-cache.ts";
+import { createItemChanges, nameCache } from "./items-changes.ts";
 import type { EmbeddedRecords } from "./records.ts";
 import type { Storage } from "./storage.ts";
 import { readVerdictWithSubject } from "./storage-verdict.ts";
@@ -58,7 +57,21 @@ export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxC
     return answer;
   }
 
+  function committed(cacheId: number, key: Uint8Array, item: StoredItem): void {
+    const path = pathOf(cacheId, key);
+    outdate(path);
+    cache.set(path, item);
+  }
+
+  function moved(cacheId: number, key: Uint8Array, expiresAtMs: number): void {
+    const path = pathOf(cacheId, key);
+    const cached = cache.get(path);
+    outdate(path);
+    if (cached !== undefined) cache.set(path, { value: cached.value, expiresAtMs });
+  }
+
   return {
+    ...createItemChanges(storage, { committed, moved }),
     cachedBytes: () => cache.bytes,
     outdate: (cacheId, key) => outdate(pathOf(cacheId, key)),
     async get({ cacheId }, key, nowMs) {
@@ -85,15 +98,20 @@ export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxC
             op.put(item.expiresAtMs);
           },
           decode: readVerdictWithSubject,
-          apply: () => {
-            const path = pathOf(key.cacheId, itemKey);
-            outdate(path);
-            cache.set(path, item);
-          },
+          apply: () => committed(key.cacheId, itemKey, item),
         })
         .catch((error) => {
           throw nameCache(error, key);
         });
+    },
+    async inspect({ cacheId }, key, nowMs) {
+      if (!records.isLive(cacheId, "items")) return undefined;
+      const cached = cache.get(pathOf(cacheId, key));
+      const state: KeyState | undefined =
+        cached === undefined
+          ? await readState(storage, cacheId, key)
+          : { type: "scalar", expiresAtMs: cached.expiresAtMs };
+      return state !== undefined && state.expiresAtMs > nowMs ? state : undefined;
     },
     delete({ cacheId }, key) {
       return storage.writes.submit<void>({
@@ -132,13 +150,21 @@ export function createDiskItems(storage: Storage, records: EmbeddedRecords, maxC
   };
 }
 
+function readState(storage: Storage, cacheId: number, key: Uint8Array): Promise<KeyState | undefined> {
+  return storage.reads.submit<KeyState | undefined>({
+    name: "itemState",
+    encode: (op) => {
+      op.put(cacheId);
+      op.putBlob(key);
+    },
+    decode: (answer) => {
+      const expiresAtMs = answer.numberOrNull();
+      return expiresAtMs === null ? undefined : { expiresAtMs, type: itemTypes[answer.number()] as ItemType };
+    },
+  });
+}
+
 // latin1 maps each byte to one character of one byte in V8's heap.
 function pathOf(cacheId: number, key: Uint8Array): string {
   return `${cacheId} ${Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1")}`;
-}
-
-/** The storage thread knows numbers only. */
-export function nameCache(error: TodokuError, key: CacheKey): TodokuError {
-  if (error.code !== "not_found") return error;
-  return new TodokuError("not_found", `cache ${key.cache} does not exist`, { subject: "cache" });
 }

@@ -1,16 +1,14 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { FieldReader, FieldWriter } from "./fields.ts";
+import type { FieldReader } from "./fields.ts";
 import type { Collections } from "./storage-collections.ts";
-import { type ItemRows, keyBytes, toItemRow } from "./storage-item-rows.ts";
+import { type ItemRows, toItemRow } from "./storage-item-rows.ts";
 import type { StorageLedger } from "./storage-ledger.ts";
-import { answering } from "./storage-verdict.ts";
 
 /** Rows freed in one step: about 5 ms, so that a commit behind it stays short. */
 const sweepRows = 512;
 
-/** Applies operations on `disk` items in the storage thread: those on scalars, and those on keys whatever they hold. */
+/** The end of `disk` items in the storage thread, whatever their keys hold. */
 export interface ItemWriter {
-  set(op: FieldReader, answer: FieldWriter): void;
   delete(op: FieldReader): void;
   /** One bounded step; answers whether there is more to do. */
   sweep(nowMs: number): boolean;
@@ -26,13 +24,6 @@ export function createItemWriter(
   rows: ItemRows,
   collections: Collections,
 ): ItemWriter {
-  const insert = db.prepare(
-    "INSERT INTO items (cache_id, environment, bytes, expires_at_ms, key, value) VALUES (?, ?, ?, ?, ?, ?)",
-  );
-  const update = db.prepare("UPDATE items SET bytes = ?, expires_at_ms = ?, value = ? WHERE row = ?");
-  const replaceCollection = db.prepare(
-    "UPDATE items SET bytes = ?, expires_at_ms = ?, value = ?, type = 0, collection = NULL, elements = NULL, front = NULL, back = NULL WHERE row = ?",
-  );
   const expired = db.prepare(
     "SELECT row, environment, bytes, type, collection FROM items WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ? + 0",
   );
@@ -64,20 +55,6 @@ export function createItemWriter(
   }
 
   return {
-    set: answering((op, answer) => {
-      const [environment, cacheId] = [op.text(), op.number()];
-      const [key, value, expiresAtMs] = [op.blob(), op.blob(), op.number()];
-      rows.checkLive(cacheId);
-      const old = rows.find(cacheId, key);
-      const usage = ledger.environment(environment);
-      const bytes = keyBytes(key) + value.byteLength;
-      rows.checkRoom(usage, old?.bytes ?? 0, bytes);
-      if (old === undefined) insert.run(cacheId, usage.id, bytes, expiresAtMs, key, value);
-      else (old.collection === null ? update : replaceCollection).run(bytes, expiresAtMs, value, old.row);
-      if (old !== undefined && old.collection !== null) collections.free(old.collection, old.type);
-      rows.account(usage, bytes - (old?.bytes ?? 0));
-      answer.put("ok");
-    }),
     delete(op) {
       const [cacheId, key] = [op.number(), op.blob()];
       const old = rows.find(cacheId, key);

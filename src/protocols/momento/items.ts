@@ -2,6 +2,10 @@ import type { Auth } from "../../domain/auth/auth.ts";
 import type { Items } from "../../domain/cache/items.ts";
 import type { Call, Method } from "./call.ts";
 import { decodeDelete, decodeGet, decodeSet, empty, encodeGetHit, encodeGetMiss, encodeSetOk } from "./codec-items.ts";
+import { cacheMethodsOf } from "./collections.ts";
+import { itemBatchMethods } from "./items-batches.ts";
+import { conditionalHandlers } from "./items-conditions.ts";
+import { keyHandlers } from "./items-keys.ts";
 
 /** `cache_client.Scs`: the cache is named by the `cache` metadata, never by the message. */
 export function itemMethods(auth: Auth, items: Items): [string, Method][] {
@@ -40,5 +44,7 @@ export function itemMethods(auth: Auth, items: Items): [string, Method][] {
         },
       },
     ],
+    ...cacheMethodsOf(auth, "cache_client.Scs", { ...keyHandlers(items), ...conditionalHandlers(items) }),
+    ...itemBatchMethods(auth, items),
   ];
 }
