@@ -46,7 +46,7 @@ export interface CollectionBounds {
 }
 
 /** Of a collection under a key. */
-export const collectionBounds: CollectionBounds = {
+const collectionBounds: CollectionBounds = {
   maxBytes: limits.collectionMaxBytes,
   maxElements: limits.collectionMaxElements,
 };
