@@ -7,7 +7,7 @@ import type { Principal } from "./principal.ts";
 import { selects, selectsKey } from "./selector.ts";
 
 /**
- * Everything that can be permitted. `topic.*`, `item.*` and `webhook.*` name a cache and a topic, key or webhook in it; `cache.*` a cache;
+ * Everything that can be permitted. `topic.*`, `item.*` and `webhook.*` name a cache and a topic, key or webhook in it; `cache.*` and `leaderboard.*` a cache;
  * `queue.*` a queue and the cache "", as `secret.*` a secret; the others nothing. `environment.*` is for operators. `token.create` says that some tokens may be issued: `tokens.issue` says which.
  */
 export type Action =
@@ -19,6 +19,8 @@ export type Action =
   | "cache.delete"
   | "cache.flush"
   | "cache.list"
+  | "leaderboard.read"
+  | "leaderboard.write"
   | "queue.send"
   | "queue.receive"
   | "queue.peek"
@@ -116,9 +118,9 @@ function permits(grant: Grant, action: Action, cache: string, resource: string |
       return selects(grant.cache, cache) && typeof resource === "string" && selects(grant.topic, resource);
     case "cache":
       if (!selects(grant.cache, cache)) return false;
-      // To flush or to see a cache as a whole is more than to touch some of its keys.
+      // To flush or to see a cache as a whole is more than to touch some of its keys; leaderboards are none of them.
       if (action === "cache.list") return true;
-      if (action === "cache.flush") return "all" in grant.key;
+      if (action === "cache.flush" || action.startsWith("leaderboard.")) return "all" in grant.key;
       return typeof resource !== "string" && selectsKey(grant.key, resource);
     case "queue":
       return typeof resource === "string" && selects(grant.queue, resource);
@@ -142,6 +144,8 @@ const roles: Readonly<Record<Grant["resource"], Partial<Record<Action, readonly 
     "item.write": ["write", "read-write"],
     "cache.flush": ["write", "read-write"],
     "cache.list": ["read", "write", "read-write"],
+    "leaderboard.read": ["read", "read-write"],
+    "leaderboard.write": ["write", "read-write"],
   },
   queue: {
     "queue.send": ["send", "send-receive"],
