@@ -1,6 +1,9 @@
 import type { Bus } from "./bus.ts";
 import type { Durability } from "./cache/cache.ts";
+import type { DictionaryStore } from "./cache/dictionary-store.ts";
 import type { ListStore } from "./cache/list-store.ts";
+import type { SetStore } from "./cache/set-store.ts";
+import type { SortedSetStore } from "./cache/sorted-set-store.ts";
 import type { ItemStore } from "./cache/store.ts";
 import type { EnvironmentStore } from "./environments/store.ts";
 import type { QueueStore } from "./queues/store.ts";
@@ -24,7 +27,12 @@ export interface Engine {
   readonly environments: EnvironmentStore;
   readonly topics: Readonly<Record<Durability, TopicStore>>;
   readonly items: Readonly<Record<Durability, ItemStore>>;
+  readonly dictionaries: Readonly<Record<Durability, DictionaryStore>>;
   readonly lists: Readonly<Record<Durability, ListStore>>;
+  readonly sortedSets: Readonly<Record<Durability, SortedSetStore>>;
+  /** With keys of their own in their caches, and bounds of their own. */
+  readonly leaderboards: Readonly<Record<Durability, SortedSetStore>>;
+  readonly sets: Readonly<Record<Durability, SetStore>>;
   readonly queues: QueueStore;
   readonly subscriptions: SubscriptionStore;
   readonly bus: Bus;

@@ -22,7 +22,15 @@ export const limits = {
   /** What a topic's log keeps by default; configurable. */
   history: { maxItems: 100_000, maxBytes: 64 * mib, maxAgeMs: 24 * hourMs, environmentMaxBytes: 4096 * mib },
   /** The same for caches with durability `memory`. */
-  memoryHistory: { maxItems: 100_000, maxBytes: 16 * mib, maxAgeMs: hourMs, environmentMaxBytes: 256 * mib },
+  memoryHistory: {
+    maxItems: 100_000,
+    maxBytes: 16 * mib,
+    maxAgeMs: hourMs,
+    environmentMaxBytes: 256 * mib,
+    /** Of the process; less where V8's heap or the container is small: so much of either. */
+    totalMaxBytes: 512 * mib,
+    memoryPercent: 15,
+  },
   /** Followed topics keep this much in memory: the Node SDK's first stream ends and comes back within it. */
   tailMinMs: 10 * secondMs,
   /** All tails of the process together; past it a publishing topic keeps a quarter of its tail (the log has the rest). */
@@ -41,9 +49,11 @@ export const limits = {
   itemMaxBytes: 5_000_000,
   itemKeyMaxBytes: 64 * kib,
   itemTtlMaxMs: 24 * hourMs,
+  /** GetBatch, SetBatch, KeysExist: some 10 us each in the storage thread, where everybody else waits for them. */
+  keysPerCallMax: 10_000,
   /** One element of a collection: Momento documents 128 KB. */
   elementMaxBytes: 128 * kib,
-  /** All elements of one collection with 4 bytes for each: what one answer can carry (Momento sends it whole). */
+  /** All elements of one collection with 4 bytes for each, in a sorted set 16: what one answer can carry (Momento sends it whole). */
   collectionMaxBytes: 10_000_000,
   collectionMaxElements: 100_000,
   list: {
@@ -52,9 +62,32 @@ export const limits = {
     /** Ranges of one ListErase; the same. */
     eraseMaxRanges: 1000,
   },
-  /** Byte budget of `disk` and of `memory` items per environment. */
+  sortedSet: {
+    /** Sorted sets that one union reads. */
+    unionMaxSources: 100,
+    /** Elements of all these together: reading them takes some 1 us each in the storage thread, where everybody else waits for them. */
+    unionMaxElements: 200_000,
+  },
+  leaderboard: {
+    /** Its answers are parts of it, so it may be larger than other collections; in memory this many take some 120 MB. */
+    maxElements: 1_000_000,
+    /** Elements or ids of one call, and of one answer: Momento's (1.6). */
+    callMaxElements: 8192,
+    /** Momento documents 7 days. */
+    ttlMs: 7 * 24 * hourMs,
+  },
+  /** Byte budget of `disk` items per environment. */
   itemsEnvironmentMaxBytes: 4096 * mib,
-  memoryItemsEnvironmentMaxBytes: 256 * mib,
+  /** Of `memory` items; configurable. */
+  memoryItems: {
+    cacheMaxBytes: 512 * mib,
+    environmentMaxBytes: 512 * mib,
+    /** Of the process; less where V8's heap or the container is small: with the history's share, nearly half of it stays for all else. */
+    totalMaxBytes: 1024 * mib,
+    memoryPercent: 40,
+    /** The most that may be configured. */
+    memoryMaxPercent: 50,
+  },
   /** Recently used `disk` items that are kept in memory, all together. */
   itemCacheMaxBytes: 128 * mib,
   cachesPerEnvironment: 1000,
@@ -269,4 +302,14 @@ export const limits = {
   longPollAnswerBytes: mib,
   /** A grpc-web body past this is ended (the SDK resumes): XHR keeps the whole text in memory. */
   webBodyMaxBytes: 4 * mib,
+  /** Fault headers, in dev mode. */
+  faults: {
+    /** UUIDs have 36. */
+    requestIdMaxLength: 128,
+    /** Whose calls are counted, some 500 bytes each; past it the oldest begin anew. */
+    requestIdsMax: 10_000,
+    /** Longer than any client waits: Momento's SDK waits a minute at most. */
+    delayMaxMs: 10 * 60 * secondMs,
+    countMax: 1_000_000,
+  },
 } as const;

@@ -2,8 +2,12 @@ import type { Config, Mode } from "../config/schema.ts";
 import { type Access, createAccess } from "../domain/auth/access.ts";
 import { openPrincipal } from "../domain/auth/open-access.ts";
 import { type Caches, createCaches } from "../domain/cache/caches.ts";
+import { createDictionaries, type Dictionaries } from "../domain/cache/dictionaries.ts";
 import { createItems, type Items } from "../domain/cache/items.ts";
+import { createLeaderboards, type Leaderboards } from "../domain/cache/leaderboards.ts";
 import { createLists, type Lists } from "../domain/cache/lists.ts";
+import { createSets, type Sets } from "../domain/cache/sets.ts";
+import { createSortedSets, type SortedSets } from "../domain/cache/sorted-sets.ts";
 import { checkMasterKey } from "../domain/encryption/data-keys.ts";
 import type { MasterKey } from "../domain/encryption/master-key.ts";
 import { createSealer, type Sealer } from "../domain/encryption/sealer.ts";
@@ -52,7 +56,11 @@ export interface Domain
   readonly keyRotation: KeyRotation;
   readonly caches: Caches;
   readonly items: Items;
+  readonly dictionaries: Dictionaries;
   readonly lists: Lists;
+  readonly sortedSets: SortedSets;
+  readonly leaderboards: Leaderboards;
+  readonly sets: Sets;
   readonly topics: Topics;
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
@@ -93,7 +101,11 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
   });
   await caches.start();
   const items = createItems(engine, caches, clock.steadyMs);
+  const dictionaries = createDictionaries(engine, caches, clock.steadyMs);
   const lists = createLists(engine, caches, clock.steadyMs);
+  const sortedSets = createSortedSets(engine, caches, clock.steadyMs);
+  const leaderboards = createLeaderboards(engine, caches, clock.steadyMs);
+  const sets = createSets(engine, caches, clock.steadyMs);
   const { messageMaxBytes } = config;
   const topics = createTopics({ engine, caches, clock, wheel, messageMaxBytes, environments, rates });
   const queues = createQueues(engine, clock.wallMs);
@@ -120,7 +132,11 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
     keyRotation,
     caches,
     items,
+    dictionaries,
     lists,
+    sortedSets,
+    leaderboards,
+    sets,
     topics,
     queues,
     queueMessages,

@@ -27,6 +27,7 @@ describe("a production server", () => {
   it.each<[string, ConfigInput, string]>([
     ["dev keys", { devKey: true }, "devKey is for todoku dev: remove it"],
     ["origins of dev mode", { devOrigins: ["http://a.test"] }, "devOrigins is for todoku dev"],
+    ["a fault port", { faultAdminPort: 0 }, "faultAdminPort is for todoku dev"],
     ["no master key", { masterKeyFile: undefined }, "todoku init --master-key-file FILE"],
     ["a bind to all addresses without TLS", { host: "0.0.0.0" }, "behindProxy: true"],
     ["a name that is not localhost without TLS", { host: "todoku.example" }, "give tls.certFile and tls.keyFile"],

@@ -47,10 +47,11 @@ export function productionWarnings({ behindProxy, trustedProxies }: Config): rea
 const noMasterKey =
   "there is no master key: name it with masterKeyFile, masterKeyCommand or TODOKU_MASTER_KEY; `todoku init --master-key-file FILE` makes one";
 
-function devReasons({ devKey, devOrigins }: Config): readonly string[] {
+function devReasons({ devKey, devOrigins, faultAdminPort }: Config): readonly string[] {
   return [
     ...(devKey ? ["devKey is for todoku dev: remove it, and make keys with `todoku key create`"] : []),
     ...(devOrigins.length > 0 ? ["devOrigins is for todoku dev, where no credential is needed: remove it"] : []),
+    ...(faultAdminPort === undefined ? [] : ["faultAdminPort is for todoku dev, where clients are tested: remove it"]),
   ];
 }
 

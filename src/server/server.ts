@@ -18,6 +18,7 @@ import { CallLog } from "./call-log.ts";
 import { resumeClock, watchClock } from "./clock.ts";
 import { createDomain } from "./domain.ts";
 import { drain } from "./drain.ts";
+import { type FaultAdmin, openFaultAdmin } from "./fault-admin.ts";
 import { createListener, type Doors } from "./listener.ts";
 import { ensureMasterKeyFile, readMasterKey } from "./master-key.ts";
 import { createMetrics } from "./metrics.ts";
@@ -35,6 +36,8 @@ export interface RunningServer {
   /** It speaks TLS. */
   readonly isSecure: boolean;
   readonly dataDir: string;
+  /** Where the port can be blocked; undefined: nowhere. */
+  readonly faultAdminUrl: string | undefined;
   /** Of `--dev-key`: a super user of `dev` for this run. */
   readonly devKey: string | undefined;
   /** Resolves when the engine has failed: the server has told its clients, and the process should exit with 70. */
@@ -79,6 +82,7 @@ export async function startServer(config: Config, log: Log, traits: ServerTraits
     dataDir,
     wallMs: clock.wallMs,
     steadyMs: clock.steadyMs,
+    memoryItems: config.memory,
     log: (message) => log.info({ area: "engine" }, message),
   });
   try {
@@ -119,6 +123,7 @@ async function serve(
   const momento = createMomentoDoor({
     ...parts,
     endpoint: () => endpoint,
+    injectsFaults: mode === "dev",
     endsStreamsBeforeDeadline: traits.endsStreamsBeforeDeadline ?? true,
     onInternalError: (error, path) =>
       log.error({ area: "momento", err: error.cause ?? error, path: redactUrl(path) }, "a call failed"),
@@ -170,6 +175,7 @@ async function serve(
     });
   });
 
+  let faultAdmin: FaultAdmin | undefined;
   let current = config;
   let closed: Promise<void> | undefined;
   const closeDoors = () => {
@@ -188,16 +194,25 @@ async function serve(
     await engine.close();
   }
   async function rest(): Promise<void> {
+    await faultAdmin?.close();
     tls?.files.close();
     await domain.upkeep.stop();
     await domain.client.close();
     wheel.stop();
   }
 
-  const port = await listener.listen(config.port, config.host).catch(async (error: unknown) => {
+  const undo = async (error: unknown) => {
     await rest();
     throw error;
-  });
+  };
+  const port = await listener.listen(config.port, config.host).catch(undo);
+  if (config.faultAdminPort !== undefined) {
+    const admin = openFaultAdmin({ auth: domain.auth, listener, log }, config.faultAdminPort, config.host);
+    faultAdmin = await admin.catch(async (error: unknown) => {
+      await listener.close(0);
+      return undo(error);
+    });
+  }
   endpoint ||= `${localName(config.host)}:${port}`;
   phase = "ready";
   await deliveries.start();
@@ -206,6 +221,7 @@ async function serve(
     url: `${tls?.plaintext === "never" ? "https" : "http"}://${localName(config.host)}:${port}`,
     endpoint,
     isSecure: tls !== undefined,
+    faultAdminUrl: faultAdmin && `http://${localName(config.host)}:${faultAdmin.port}`,
     dataDir,
     devKey,
     failed,

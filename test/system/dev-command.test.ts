@@ -40,9 +40,9 @@ async function itemsOf(server: DevProcess) {
 
 describe("todoku dev", () => {
   it("prints what to paste, keeps its data to its owner, and ends cleanly", async () => {
-    const server = await dev();
+    const server = await dev("--fault-admin-port", "0");
     const { stdout } = server.output();
-    for (const word of ["Node SDK", "web SDK", "curl", "CLI", dataDir(), `port: ${server.port}`])
+    for (const word of ["/block", "/unblock", "Node SDK", "web SDK", "curl", "CLI", dataDir(), `port: ${server.port}`])
       expect(stdout).toContain(word);
     expect((await stat(dataDir())).mode & 0o777).toBe(0o700);
     await post(server, "/v1/caches", { name: "c" });

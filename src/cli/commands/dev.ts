@@ -16,7 +16,7 @@ export function registerDev(program: Command): void {
 }
 
 /** What to paste, for each kind of client. */
-function greeting({ url, endpoint, isSecure, port, dataDir, devKey }: RunningServer): string {
+function greeting({ url, endpoint, isSecure, port, dataDir, devKey, faultAdminUrl }: RunningServer): string {
   const host = new URL(url).hostname;
   const key = devKey === undefined ? undefined : wrapCredential(endpoint, devKey);
   const nodeEndpoints = `cacheEndpoint: "${host}:${port}", controlEndpoint: "${host}:${port}", tokenEndpoint: "${host}:${port}"`;
@@ -42,6 +42,12 @@ function greeting({ url, endpoint, isSecure, port, dataDir, devKey }: RunningSer
     ...(isSecure
       ? [`  TLS       https://${endpoint}; an SDK needs a key and nothing else: CredentialProvider.fromString(key)`]
       : []),
+    ...(faultAdminUrl === undefined
+      ? []
+      : [
+          `  faults    curl -X POST ${faultAdminUrl}/block${bearer}`,
+          `            curl -X POST ${faultAdminUrl}/unblock${bearer}`,
+        ]),
     `  data      ${dataDir}`,
   ].join("\n");
 }

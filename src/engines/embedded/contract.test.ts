@@ -2,8 +2,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Bus, silentBus } from "../../domain/bus.ts";
+import { collectionContract } from "../../domain/cache/collection.contract.ts";
+import { dictionaryKind, dictionaryStoreContract } from "../../domain/cache/dictionary-store.contract.ts";
 import { listStoreContract } from "../../domain/cache/list-store.contract.ts";
+import { setKind, setStoreContract } from "../../domain/cache/set-store.contract.ts";
+import { sortedSetKind, sortedSetStoreContract } from "../../domain/cache/sorted-set-store.contract.ts";
 import { itemStoreContract } from "../../domain/cache/store.contract.ts";
+import { itemChangesContract } from "../../domain/cache/store-changes.contract.ts";
 import type { Engine } from "../../domain/engine.ts";
 import { environmentStoreContract } from "../../domain/environments/store.contract.ts";
 import { queueStoreContract } from "../../domain/queues/store.contract.ts";
@@ -42,7 +47,7 @@ async function open(options: SubjectOptions = {}): Promise<EngineSubject> {
       ...(options.history && { history: options.history, memoryHistory: options.history }),
       ...(options.itemsEnvironmentMaxBytes && {
         itemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes,
-        memoryItemsEnvironmentMaxBytes: options.itemsEnvironmentMaxBytes,
+        memoryItems: { ...options.memoryItems, environmentMaxBytes: options.itemsEnvironmentMaxBytes },
       }),
       ...(options.queuesEnvironmentMaxBytes && { queuesEnvironmentMaxBytes: options.queuesEnvironmentMaxBytes }),
       ...(options.deadLetters && { deadLetters: options.deadLetters }),
@@ -83,5 +88,12 @@ subscriptionStoreContract("the embedded engine", open);
 for (const durability of ["disk", "memory"] as const) {
   topicStoreContract(`the embedded engine (${durability})`, durability, open);
   itemStoreContract(`the embedded engine (${durability})`, durability, open);
+  itemChangesContract(`the embedded engine (${durability})`, durability, open);
   listStoreContract(`the embedded engine (${durability})`, durability, open);
+  collectionContract(`the embedded engine (${durability})`, durability, dictionaryKind(durability), open);
+  dictionaryStoreContract(`the embedded engine (${durability})`, durability, open);
+  collectionContract(`the embedded engine (${durability})`, durability, setKind(durability), open);
+  setStoreContract(`the embedded engine (${durability})`, durability, open);
+  collectionContract(`the embedded engine (${durability})`, durability, sortedSetKind(durability), open);
+  sortedSetStoreContract(`the embedded engine (${durability})`, durability, open);
 }

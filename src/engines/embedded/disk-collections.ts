@@ -2,13 +2,14 @@ import type { CacheKey } from "../../domain/cache/cache.ts";
 import type { CollectionExpiry } from "../../domain/cache/collections.ts";
 import { type ItemType, itemTypes, wrongType } from "../../domain/cache/item-type.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
-import { type EmbeddedItems, nameCache } from "./items.ts";
+import type { EmbeddedItems } from "./items.ts";
+import { nameCache } from "./items-changes.ts";
 import type { EmbeddedRecords } from "./records.ts";
 import type { Storage } from "./storage.ts";
 import { readVerdictWithSubject } from "./storage-verdict.ts";
 
 /** Where a collection is, or is to be; `nowMs` of the steady clock. */
-export interface KeyPlace {
+interface KeyPlace {
   readonly cache: CacheKey;
   readonly key: Uint8Array;
   readonly nowMs: number;

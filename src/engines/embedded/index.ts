@@ -2,20 +2,30 @@
 // all cursors and all records go through a storage thread that commits what arrives together, and are read by a second thread. One process per data
 // directory. Nothing outside this folder imports anything but this file.
 import { type Bus, silentBus } from "../../domain/bus.ts";
+import { leaderboardBounds } from "../../domain/cache/score-order.ts";
 import type { Engine } from "../../domain/engine.ts";
 import { limits } from "../../domain/limits.ts";
 import type { DeadLetterBounds } from "../../domain/subscriptions/store.ts";
 import type { HistoryBounds } from "../../domain/topics/store.ts";
+import { createDiskDictionaries } from "./dictionaries.ts";
 import { createDiskCollections } from "./disk-collections.ts";
 import { createEnvironmentStore } from "./environments.ts";
 import { createDiskItems } from "./items.ts";
+import { createLeaderboards } from "./leaderboards.ts";
 import { createDiskLists } from "./lists.ts";
+import type { Evictions } from "./memory-budget.ts";
+import { createMemoryDictionaries } from "./memory-dictionaries.ts";
 import { createMemoryItems } from "./memory-items.ts";
 import { MemoryKeys } from "./memory-keys.ts";
 import { createMemoryLists } from "./memory-lists.ts";
-import { MemoryTopics } from "./memory-topics.ts";
+import { createMemorySets } from "./memory-sets.ts";
+import { memoryHistoryBounds, memoryItemBounds } from "./memory-share.ts";
+import { createMemorySortedSets } from "./memory-sorted-sets.ts";
+import { type MemoryHistoryBounds, MemoryTopics } from "./memory-topics.ts";
 import { createDiskQueues } from "./queues.ts";
 import { createRecords } from "./records.ts";
+import { createDiskSets } from "./sets.ts";
+import { createDiskSortedSets } from "./sorted-sets.ts";
 import { Storage } from "./storage.ts";
 import { createDiskSubscriptions } from "./subscriptions.ts";
 import { createDiskTopics } from "./topics.ts";
@@ -31,12 +41,12 @@ export interface EmbeddedEngineOptions {
   readonly steadyMs?: () => number;
   /** Of `disk` topics; default `limits.history`. */
   readonly history?: HistoryBounds;
-  /** Of `memory` topics; default `limits.memoryHistory`. */
-  readonly memoryHistory?: HistoryBounds;
+  /** Of `memory` topics; default `limits.memoryHistory`, or less in total (memory-share.ts). */
+  readonly memoryHistory?: MemoryHistoryBounds;
   /** Default `limits.itemsEnvironmentMaxBytes`. */
   readonly itemsEnvironmentMaxBytes?: number;
-  /** Default `limits.memoryItemsEnvironmentMaxBytes`. */
-  readonly memoryItemsEnvironmentMaxBytes?: number;
+  /** Default `limits.memoryItems`, or less in total (memory-share.ts). */
+  readonly memoryItems?: Parameters<typeof memoryItemBounds>[0];
   /** Default `limits.queue.environmentMaxBytes`. */
   readonly queuesEnvironmentMaxBytes?: number;
   /** Default `limits.deadLetter`. */
@@ -60,8 +70,12 @@ export interface EmbeddedStats {
   readonly walBytes: number;
   /** Bytes of `disk` items that lie in memory. */
   readonly cachedItemBytes: number;
-  /** `memory` items that were evicted for room since the start. */
-  readonly memoryItemEvictions: number;
+  /** `memory` items that were evicted for room since the start, by whose room it was. */
+  readonly memoryItemEvictions: Readonly<Evictions>;
+  /** Bytes of `memory` items, as their bounds count them. */
+  readonly memoryItemBytes: number;
+  /** The same for what `memory` topics keep. */
+  readonly memoryTopicBytes: number;
 }
 
 /** The engine, and what only this one has. */
@@ -79,6 +93,7 @@ export interface EmbeddedEngine extends Engine {
 
 /** Opens a data directory, or makes a new one. @throws TodokuError `failed_precondition`: in use, or written by a newer program; `unavailable`. */
 export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promise<EmbeddedEngine> {
+  const itemBounds = memoryItemBounds(options.memoryItems);
   const queuesEnvironmentMaxBytes = options.queuesEnvironmentMaxBytes ?? limits.queue.environmentMaxBytes;
   const storage = await Storage.open({
     dataDir: options.dataDir,
@@ -93,15 +108,26 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
   });
   const records = createRecords(storage);
   const diskItems = createDiskItems(storage, records, limits.itemCacheMaxBytes);
-  const memoryKeys = new MemoryKeys(options.memoryItemsEnvironmentMaxBytes ?? limits.memoryItemsEnvironmentMaxBytes);
-  const memoryTopics = new MemoryTopics(options.memoryHistory ?? limits.memoryHistory, storage.startId);
+  const memoryKeys = new MemoryKeys(itemBounds);
+  const memoryTopics = new MemoryTopics(options.memoryHistory ?? memoryHistoryBounds(), storage.startId);
   const disk = { storage, records, items: diskItems };
+  const diskSortedSets = createDiskSortedSets(createDiskCollections(disk, "sorted set"));
   const shared = {
     records,
     environments: createEnvironmentStore(storage, records, { topics: memoryTopics, keys: memoryKeys }),
     topics: { disk: createDiskTopics(storage, records), memory: memoryTopics },
     items: { disk: diskItems, memory: createMemoryItems(memoryKeys) },
+    dictionaries: {
+      disk: createDiskDictionaries(createDiskCollections(disk, "dictionary")),
+      memory: createMemoryDictionaries(memoryKeys),
+    },
     lists: { disk: createDiskLists(createDiskCollections(disk, "list")), memory: createMemoryLists(memoryKeys) },
+    sets: { disk: createDiskSets(createDiskCollections(disk, "set")), memory: createMemorySets(memoryKeys) },
+    sortedSets: { disk: diskSortedSets, memory: createMemorySortedSets(memoryKeys) },
+    leaderboards: {
+      disk: createLeaderboards(diskSortedSets),
+      memory: createLeaderboards(createMemorySortedSets(memoryKeys, leaderboardBounds)),
+    },
     queues: createDiskQueues(storage, records, queuesEnvironmentMaxBytes),
     subscriptions: createDiskSubscriptions(storage, records),
     health: () => storage.health.current,
@@ -125,6 +151,8 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
       walBytes: storage.walBytes(),
       cachedItemBytes: diskItems.cachedBytes(),
       memoryItemEvictions: memoryKeys.evictions,
+      memoryItemBytes: memoryKeys.bytes,
+      memoryTopicBytes: memoryTopics.bytes,
     }),
   };
 }

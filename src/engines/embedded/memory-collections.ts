@@ -1,7 +1,7 @@
 import type { CacheKey } from "../../domain/cache/cache.ts";
 import { type CollectionBounds, type CollectionExpiry, checkCollection } from "../../domain/cache/collections.ts";
 import { type ItemType, wrongType } from "../../domain/cache/item-type.ts";
-import { itemOverheadBytes, type KeptItem, type MemoryKeys } from "./memory-keys.ts";
+import { itemOverheadBytes, type KeptItem, type MemoryKeys, typeOf } from "./memory-keys.ts";
 
 /** A collection in memory. */
 export interface MemoryCollection {
@@ -52,7 +52,7 @@ export function createMemoryCollections<C extends MemoryCollection>(
     if (kept === undefined) return undefined;
     const { content } = kept;
     if (content instanceof Kind) return { kept, collection: content };
-    throw wrongType(content instanceof Uint8Array ? "scalar" : content.type, type);
+    throw wrongType(typeOf(content), type);
   }
 
   return {

@@ -4,8 +4,11 @@ import { openForReading } from "./database.ts";
 import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
 import type { Read } from "./reader-collections.ts";
+import { dictionaryReads } from "./reader-dictionaries.ts";
 import { listReads } from "./reader-lists.ts";
 import { createQueueReader } from "./reader-queues.ts";
+import { setReads } from "./reader-sets.ts";
+import { sortedSetReads } from "./reader-sorted-sets.ts";
 import { createSubscriptionReader } from "./reader-subscriptions.ts";
 
 /** Some requests of one tick. */
@@ -35,6 +38,7 @@ const itemsAfter = db.prepare(
 const queues = createQueueReader(db);
 const subscriptions = createSubscriptionReader(db);
 const item = db.prepare("SELECT value, expires_at_ms, type FROM items WHERE cache_id = ? AND key = ?");
+const itemState = db.prepare("SELECT expires_at_ms, type FROM items WHERE cache_id = ? AND key = ?");
 
 function readHead(op: FieldReader, answer: FieldWriter): number | undefined {
   const row = head.get(op.number(), op.text());
@@ -71,6 +75,12 @@ function readItem(op: FieldReader, answer: FieldWriter): void {
   answer.putBlob(row.value as Uint8Array);
 }
 
+function readItemState(op: FieldReader, answer: FieldWriter): void {
+  const row = itemState.get(op.number(), op.blob());
+  answer.put(row === undefined ? null : Number(row.expires_at_ms));
+  if (row !== undefined) answer.put(row.type as number);
+}
+
 function send(answer: ReadAnswer): void {
   port?.postMessage(answer, answer.packed === undefined ? [] : [answer.packed.bytes]);
 }
@@ -80,7 +90,11 @@ const reads: Readonly<Record<string, Read>> = {
   head: readHead,
   topic: readItems,
   item: readItem,
+  itemState: readItemState,
+  ...dictionaryReads(db),
   ...listReads(db),
+  ...sortedSetReads(db),
+  ...setReads(db),
   peek: queues.peek,
   counts: queues.counts,
   subscription: subscriptions.state,

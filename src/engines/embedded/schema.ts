@@ -8,8 +8,8 @@ import { TodokuError } from "../../domain/errors.ts";
  * by the environment's budget reads from one end. 2^44 items of 2^19 environments: at 100,000/s five years for one environment.
  * `queue_messages.row` is `(queue << 44) | sequence` in the same way; `queue` is a short number, for ids of records have up to 42 bits.
  * Large bodies lie apart, so that a receive, which changes its row, does not write them again.
- * `items` has one row per key whatever its type. The elements of a collection lie under its number in a table of their own; those of a list that
- * count are from `front` to `back`, the positions of the first and the last. What `freed_collections` names is dropped in steps.
+ * `items` has one row per key whatever its type; leaderboards, which have names of their own, lie under the negative id of their cache. The elements of a collection lie under its number in a table of their own; those of a list that
+ * count are from `front` to `back`, the positions of the first and the last. `large_set_elements` has those that are too large for a key (set-elements.ts). `sorted_set_blocks` counts the elements of large sorted sets. What `freed_collections` names is dropped in steps.
  * `row` of a subscription's deliveries and failures is `(id << 20) | (number modulo what is kept)`: a new entry takes the place of the oldest.
  */
 export const migrations: readonly string[] = [
@@ -97,6 +97,22 @@ export const migrations: readonly string[] = [
   CREATE INDEX dead_letters_replaying ON dead_letters (subscription, id) WHERE is_replaying = 1;
   CREATE INDEX dead_letters_topic ON dead_letters (subscription, topic);
   CREATE INDEX dead_letters_age ON dead_letters (environment, died_at_ms);
+  `,
+  `
+  CREATE TABLE dictionary_elements (
+    row INTEGER PRIMARY KEY, collection INTEGER NOT NULL, key BLOB NOT NULL, field BLOB, value BLOB NOT NULL);
+  CREATE UNIQUE INDEX dictionary_elements_key ON dictionary_elements (collection, key);
+  CREATE TABLE set_elements (
+    collection INTEGER NOT NULL, element BLOB NOT NULL, large INTEGER, PRIMARY KEY (collection, element)) WITHOUT ROWID;
+  CREATE TABLE large_set_elements (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
+  CREATE TRIGGER set_elements_large AFTER DELETE ON set_elements WHEN old.large IS NOT NULL BEGIN
+    DELETE FROM large_set_elements WHERE id = old.large; END;
+  CREATE TABLE sorted_set_elements (
+    collection INTEGER NOT NULL, element BLOB NOT NULL, score REAL NOT NULL, PRIMARY KEY (collection, element)) WITHOUT ROWID;
+  CREATE UNIQUE INDEX sorted_set_order ON sorted_set_elements (collection, score, element);
+  CREATE TABLE sorted_set_blocks (
+    collection INTEGER NOT NULL, score REAL NOT NULL, element BLOB NOT NULL, elements INTEGER NOT NULL,
+    PRIMARY KEY (collection, score, element)) WITHOUT ROWID;
   `,
 ];
 

@@ -13,7 +13,7 @@ export interface CollectionPlace {
 }
 
 /** What a change makes of a collection. */
-export interface CollectionState {
+interface CollectionState {
   readonly elements: number;
   /** What its elements take of the environment's budget. */
   readonly bytes: number;

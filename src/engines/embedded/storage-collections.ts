@@ -31,7 +31,12 @@ export function createCollections(db: DatabaseSync): Collections {
   // The last first: what was added a moment ago is freed in about the time that it took, whatever lies below.
   const nextFreed = db.prepare("SELECT collection, type FROM freed_collections ORDER BY collection DESC LIMIT 1");
   const dropFreed = db.prepare("DELETE FROM freed_collections WHERE collection = ?");
-  const freeElements: Partial<Record<ItemType, (collection: number) => boolean>> = { list: createListFreer(db) };
+  const freeElements: Partial<Record<ItemType, (collection: number) => boolean>> = {
+    list: createListFreer(db),
+    dictionary: createFreer(db, "dictionary_elements", "key"),
+    set: createFreer(db, "set_elements", "element"),
+    "sorted set": createSortedSetFreer(db),
+  };
   let owedMs = 0;
 
   function step(ms = stepMs): boolean {
@@ -59,6 +64,21 @@ export function createCollections(db: DatabaseSync): Collections {
       owedMs = 0;
     },
   };
+}
+
+/** Drops up to {@link freedChunk} elements of a collection that is gone; true when there are more. */
+function createFreer(db: DatabaseSync, table: string, columns: string): (collection: number) => boolean {
+  const drop = db.prepare(
+    `DELETE FROM ${table} WHERE (collection, ${columns}) IN (SELECT collection, ${columns} FROM ${table} WHERE collection = ? LIMIT ? + 0)`,
+  );
+  return (collection) => drop.run(collection, freedChunk).changes === freedChunk;
+}
+
+/** Its elements, then what counts them. */
+function createSortedSetFreer(db: DatabaseSync): (collection: number) => boolean {
+  const dropElements = createFreer(db, "sorted_set_elements", "element");
+  const dropBlocks = createFreer(db, "sorted_set_blocks", "score, element");
+  return (collection) => dropElements(collection) || dropBlocks(collection);
 }
 
 /** Drops up to {@link freedChunk} elements at either end; true when there are more. */

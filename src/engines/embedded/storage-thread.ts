@@ -8,13 +8,17 @@ import { classifyFailure, type StorageFailure } from "./failures.ts";
 import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
 import { createCollectionRows } from "./storage-collection-rows.ts";
 import { createCollections } from "./storage-collections.ts";
+import { dictionaryOperations } from "./storage-dictionaries.ts";
 import { createEnvironmentForgetter } from "./storage-environments.ts";
 import { createItemRows } from "./storage-item-rows.ts";
 import { createItemWriter, type ItemWriter } from "./storage-items.ts";
+import { itemOperations } from "./storage-items-changes.ts";
 import { StorageLedger, type StoredPart } from "./storage-ledger.ts";
 import { listOperations } from "./storage-lists.ts";
 import { createQueueWriter, type QueueWriter } from "./storage-queues.ts";
 import { createRecordWriter } from "./storage-records.ts";
+import { setOperations } from "./storage-sets.ts";
+import { sortedSetOperations } from "./storage-sorted-sets.ts";
 import { SteadyMark } from "./storage-steady.ts";
 import { createSubscriptionWriter, type SubscriptionWriter } from "./storage-subscriptions.ts";
 import { createTopicWriter } from "./storage-topics.ts";
@@ -100,8 +104,12 @@ function openStorage(): (request: StorageRequest) => void {
       messages: queues.freeForgotten,
       cursors: subscriptions.freeForgotten,
     }),
-    ...itemOperations(items, ledger),
+    ...itemOperations(db, ledger, rows, collections),
+    ...itemEndOperations(items, ledger),
+    ...dictionaryOperations(db, collectionRows, collections),
     ...listOperations(db, collectionRows, collections),
+    ...sortedSetOperations(db, collectionRows, collections),
+    ...setOperations(db, collectionRows, collections),
     ...queueOperations(queues, ledger),
     ...subscriptionOperations(subscriptions),
     "topics.append": topics.append,
@@ -155,9 +163,8 @@ function recordOperations(db: DatabaseSync, ledger: StorageLedger): Operations {
   };
 }
 
-function itemOperations(items: ItemWriter, ledger: StorageLedger): Operations {
+function itemEndOperations(items: ItemWriter, ledger: StorageLedger): Operations {
   return {
-    "items.set": items.set,
     "items.delete": items.delete,
     "items.forget": (op) => ledger.forget(op.number(), "items"),
     "items.sweep": (op, answer) => answer.put(Number(items.sweep(op.number()))),

@@ -12,11 +12,12 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { auth, cache, control, ping, pubsub, token, webhook } from "@gomomento/generated-types";
+import { auth, cache, control, leaderboard, ping, pubsub, token, webhook } from "@gomomento/generated-types";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Auth } from "./gen/auth_pb.ts";
 import { ScsControl } from "./gen/control_pb.ts";
+import { Leaderboard } from "./gen/leaderboard_pb.ts";
 import { Ping } from "./gen/ping_pb.ts";
 import { Pubsub } from "./gen/pubsub_pb.ts";
 import { Scs } from "./gen/scs_pb.ts";
@@ -45,6 +46,7 @@ const definitions = [
   { ours: Token, theirs: token.token.UnimplementedTokenService.definition },
   { ours: Auth, theirs: auth.auth.UnimplementedAuthService.definition },
   { ours: Webhook, theirs: webhook.webhook.UnimplementedWebhookService.definition },
+  { ours: Leaderboard, theirs: leaderboard.leaderboard.UnimplementedLeaderboardService.definition },
 ];
 
 const methods = definitions.flatMap(({ ours, theirs }) =>
@@ -63,6 +65,9 @@ const scalars: Partial<Record<ScalarType, fc.Arbitrary<unknown>>> = {
   [ScalarType.UINT32]: fc.nat({ max: 2 ** 32 - 1 }),
   [ScalarType.UINT64]: fc.maxSafeNat().map(BigInt),
   [ScalarType.INT64]: fc.maxSafeInteger().map(BigInt),
+  // Plus 0: their classes take -0 for a field that is not set.
+  [ScalarType.DOUBLE]: fc.double({ noNaN: true }).map((number) => number + 0),
+  [ScalarType.FLOAT]: fc.float({ noNaN: true }).map((number) => number + 0),
 };
 
 function anyValue(field: DescField): fc.Arbitrary<unknown> {

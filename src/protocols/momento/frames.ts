@@ -14,6 +14,12 @@ export function toFrame(message: Uint8Array, flags = 0): Buffer {
   return frame;
 }
 
+/** Messages behind their prefixes, in the encoding of a stream. */
+export function framesOf(encoding: Encoding, messages: readonly Uint8Array[]): Uint8Array {
+  const frames = Buffer.concat(messages.map((message) => toFrame(message)));
+  return encoding === textEncoding ? toText(frames) : frames;
+}
+
 /** Subscription items as gRPC frames; also those of binary grpc-web. */
 export const binaryEncoding: Encoding = {
   items(items) {

@@ -138,6 +138,7 @@ class WebStreamCall implements StreamCall {
   readonly #call: Call;
   readonly #fail: (error: TodokuError) => void;
   #sentBytes = 0;
+  #maxBytes: number = limits.webBodyMaxBytes;
 
   constructor(exchange: WebExchange, call: Call, fail: (error: TodokuError) => void) {
     this.encoding = exchange.isText ? textEncoding : binaryEncoding;
@@ -148,6 +149,9 @@ class WebStreamCall implements StreamCall {
 
   get caller() {
     return this.#call.caller;
+  }
+  get headers() {
+    return this.#call.headers;
   }
   get authorization() {
     return this.#call.authorization;
@@ -162,7 +166,8 @@ class WebStreamCall implements StreamCall {
     return this.#call.request;
   }
 
-  open(): void {
+  open(hasEnd = false): void {
+    if (hasEnd) this.#maxBytes = Number.POSITIVE_INFINITY;
     this.#exchange.open();
   }
 
@@ -173,7 +178,7 @@ class WebStreamCall implements StreamCall {
     this.#sentBytes += frame.length;
     // XHR keeps the whole body as text, so a tab that is open for a week would grow without end. The SDK takes an end
     // without trailers as a broken line and resumes behind the item it has just got.
-    if (this.#sentBytes > limits.webBodyMaxBytes) response.end();
+    if (this.#sentBytes > this.#maxBytes) response.end();
     return sendBuffer.wrote(response);
   }
 
@@ -211,6 +216,7 @@ function toCall(request: IncomingMessage, message: Uint8Array, proxies: TrustedP
   const { headers } = request;
   return {
     caller: toCaller(request.socket.remoteAddress, headers, proxies),
+    headers,
     authorization: headers.authorization ?? "",
     cacheName: typeof headers.cache === "string" ? headers.cache : "",
     timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),

@@ -154,6 +154,7 @@ class GrpcStreamCall implements StreamCall {
   readonly encoding = binaryEncoding;
   readonly resumePlaces: ResumePlaces;
   readonly caller: Caller;
+  readonly headers: IncomingHttpHeaders;
   readonly authorization: string;
   readonly cacheName: string;
   readonly timeoutMs: number | undefined;
@@ -171,6 +172,7 @@ class GrpcStreamCall implements StreamCall {
     fail: (error: TodokuError) => void,
   ) {
     this.caller = call.caller;
+    this.headers = call.headers;
     this.authorization = call.authorization;
     this.cacheName = call.cacheName;
     this.timeoutMs = call.timeoutMs;
@@ -224,6 +226,7 @@ function toCall(
 ): Call {
   return {
     caller: toCaller(stream.session?.socket?.remoteAddress, headers, proxies),
+    headers,
     authorization: headers.authorization ?? "",
     cacheName: toText(headers.cache),
     timeoutMs: parseTimeout(headers["grpc-timeout"] as string | undefined),

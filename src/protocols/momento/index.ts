@@ -4,8 +4,12 @@ import type { Auth } from "../../domain/auth/auth.ts";
 import type { Keys } from "../../domain/auth/keys.ts";
 import type { Tokens } from "../../domain/auth/tokens.ts";
 import type { Caches } from "../../domain/cache/caches.ts";
+import type { Dictionaries } from "../../domain/cache/dictionaries.ts";
 import type { Items } from "../../domain/cache/items.ts";
+import type { Leaderboards } from "../../domain/cache/leaderboards.ts";
 import type { Lists } from "../../domain/cache/lists.ts";
+import type { Sets } from "../../domain/cache/sets.ts";
+import type { SortedSets } from "../../domain/cache/sorted-sets.ts";
 import type { TodokuError } from "../../domain/errors.ts";
 import type { ConnectionGuard } from "../../domain/limiting/connection-guard.ts";
 import { limits } from "../../domain/limits.ts";
@@ -20,11 +24,16 @@ import { cacheMethods } from "./caches.ts";
 import type { Method } from "./call.ts";
 import { empty } from "./codec-items.ts";
 import { answerPreflight } from "./cors.ts";
+import { dictionaryMethods } from "./dictionaries.ts";
+import { withFaults } from "./faults.ts";
 import { GrpcEnvelope } from "./grpc.ts";
 import { GrpcWebEnvelope, isGrpcWeb } from "./grpc-web.ts";
 import { HttpApi, isHttpApi } from "./http-api.ts";
 import { itemMethods } from "./items.ts";
+import { leaderboardMethods } from "./leaderboards.ts";
 import { listMethods } from "./lists.ts";
+import { setMethods } from "./sets.ts";
+import { sortedSetMethods } from "./sorted-sets.ts";
 import { tokenMethods } from "./tokens.ts";
 import { createPublish, createSubscribe } from "./topics.ts";
 import { webhookMethods } from "./webhooks.ts";
@@ -35,7 +44,11 @@ export interface MomentoOptions {
   readonly tokens: Tokens;
   readonly caches: Caches;
   readonly items: Items;
+  readonly dictionaries: Dictionaries;
   readonly lists: Lists;
+  readonly sets: Sets;
+  readonly sortedSets: SortedSets;
+  readonly leaderboards: Leaderboards;
   readonly topics: Topics;
   readonly webhooks: Webhooks;
   readonly clock: Clock;
@@ -44,6 +57,8 @@ export interface MomentoOptions {
   readonly endpoint: () => string;
   /** See ResumePlaces. */
   readonly endsStreamsBeforeDeadline: boolean;
+  /** Calls may ask for faults: `faults.ts`. Default false. */
+  readonly injectsFaults?: boolean;
   readonly onInternalError: (error: TodokuError, path: string) => void;
   /** Whose word on the client's address counts; default: nobody's. */
   readonly proxies?: TrustedProxies;
@@ -67,17 +82,22 @@ export function createMomentoDoor(options: MomentoOptions): MomentoDoor {
   const heartbeats = new Heartbeats(wheel, { roundMs: limits.heartbeatMs, turns: 10 });
   const { endsStreamsBeforeDeadline } = options;
   const services = { auth, topics, heartbeats, clock, wheel, endsStreamsBeforeDeadline };
-  const methods = new Map<string, Method>([
+  const served = new Map<string, Method>([
     ["/cache_client.pubsub.Pubsub/Publish", { kind: "unary", handle: createPublish(services) }],
     ["/cache_client.pubsub.Pubsub/Subscribe", { kind: "stream", handle: createSubscribe(services) }],
     ["/cache_client.Ping/Ping", { kind: "unary", handle: () => empty }],
     ...itemMethods(auth, items),
+    ...dictionaryMethods(auth, options.dictionaries),
     ...listMethods(auth, lists),
+    ...setMethods(auth, options.sets),
+    ...sortedSetMethods(auth, options.sortedSets),
+    ...leaderboardMethods(auth, options.leaderboards),
     ...cacheMethods(auth, caches, topics),
     ...authMethods(auth, keys, endpoint),
     ...tokenMethods(auth, tokens, endpoint),
     ...webhookMethods(auth, webhooks),
   ]);
+  const methods = options.injectsFaults ? withFaults(served, wheel) : served;
   const { connections, proxies } = options;
   const grpc = new GrpcEnvelope({ methods, wheel, onInternalError, connections, proxies });
   const web = new GrpcWebEnvelope({ methods, wheel, onInternalError, connections, proxies });

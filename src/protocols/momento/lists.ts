@@ -1,12 +1,10 @@
-import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Auth } from "../../domain/auth/auth.ts";
-import type { Principal } from "../../domain/auth/principal.ts";
-import type { CollectionTtl } from "../../domain/cache/collections.ts";
 import type { ListEnd, ListSlice } from "../../domain/cache/list-store.ts";
 import type { Lists } from "../../domain/cache/lists.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import type { Method } from "./call.ts";
 import { decodeMessage } from "./codec.ts";
+import { type CollectionCall, cacheMethodsOf, encode, foundOrMissing, ttlOf } from "./collections.ts";
 import {
   ListConcatenateBackRequestSchema,
   ListConcatenateFrontRequestSchema,
@@ -30,35 +28,20 @@ import {
   ListRetainResponseSchema,
 } from "./gen/scs_pb.ts";
 
-/** Who calls, on which cache, with which message. */
-interface ListCall {
-  readonly principal: Principal;
-  readonly cache: string;
-  readonly request: Uint8Array;
-}
-
 /** The list calls of `cache_client.Scs`. */
 export function listMethods(auth: Auth, lists: Lists): [string, Method][] {
-  const handlers = {
+  return cacheMethodsOf(auth, "cache_client.Scs", {
     ...addingHandlers(lists),
     ...takingHandlers(lists),
     ...readingHandlers(lists),
     ...droppingHandlers(lists),
-  };
-  return Object.entries(handlers).map(([name, handle]) => [
-    `/cache_client.Scs/${name}`,
-    {
-      kind: "unary",
-      handle: async ({ authorization, caller, cacheName, request }) =>
-        handle({ principal: await auth.authenticate(authorization, caller), cache: cacheName, request }),
-    },
-  ]);
+  });
 }
 
 function addingHandlers(lists: Lists) {
   /** What the four have in common: the answers too are of one form. */
   async function push(
-    { principal, cache }: ListCall,
+    { principal, cache }: CollectionCall,
     message: { readonly listName: Uint8Array; readonly ttlMilliseconds: bigint; readonly refreshTtl: boolean },
     push: { readonly end: ListEnd; readonly values: readonly Uint8Array[]; readonly truncateTo: number },
   ): Promise<Uint8Array> {
@@ -67,19 +50,19 @@ function addingHandlers(lists: Lists) {
   }
 
   return {
-    ListPushFront(call: ListCall) {
+    ListPushFront(call: CollectionCall) {
       const message = decodeMessage(ListPushFrontRequestSchema, call.request);
       return push(call, message, { end: "front", values: [message.value], truncateTo: message.truncateBackToSize });
     },
-    ListPushBack(call: ListCall) {
+    ListPushBack(call: CollectionCall) {
       const message = decodeMessage(ListPushBackRequestSchema, call.request);
       return push(call, message, { end: "back", values: [message.value], truncateTo: message.truncateFrontToSize });
     },
-    ListConcatenateFront(call: ListCall) {
+    ListConcatenateFront(call: CollectionCall) {
       const message = decodeMessage(ListConcatenateFrontRequestSchema, call.request);
       return push(call, message, { end: "front", values: message.values, truncateTo: message.truncateBackToSize });
     },
-    ListConcatenateBack(call: ListCall) {
+    ListConcatenateBack(call: CollectionCall) {
       const message = decodeMessage(ListConcatenateBackRequestSchema, call.request);
       return push(call, message, { end: "back", values: message.values, truncateTo: message.truncateFrontToSize });
     },
@@ -88,13 +71,13 @@ function addingHandlers(lists: Lists) {
 
 function takingHandlers(lists: Lists) {
   return {
-    async ListPopFront({ principal, cache, request }: ListCall) {
+    async ListPopFront({ principal, cache, request }: CollectionCall) {
       const { listName } = decodeMessage(ListPopFrontRequestSchema, request);
       const popped = await lists.pop(principal, cache, listName, "front");
       const found = popped && { front: popped.value, listLength: popped.length };
       return encode(ListPopFrontResponseSchema, { list: foundOrMissing(found) });
     },
-    async ListPopBack({ principal, cache, request }: ListCall) {
+    async ListPopBack({ principal, cache, request }: CollectionCall) {
       const { listName } = decodeMessage(ListPopBackRequestSchema, request);
       const popped = await lists.pop(principal, cache, listName, "back");
       const found = popped && { back: popped.value, listLength: popped.length };
@@ -105,12 +88,12 @@ function takingHandlers(lists: Lists) {
 
 function readingHandlers(lists: Lists) {
   return {
-    async ListFetch({ principal, cache, request }: ListCall) {
+    async ListFetch({ principal, cache, request }: CollectionCall) {
       const message = decodeMessage(ListFetchRequestSchema, request);
       const values = await lists.fetch(principal, cache, message.listName, sliceOf(message));
       return encode(ListFetchResponseSchema, { list: foundOrMissing(values && { values: [...values] }) });
     },
-    async ListLength({ principal, cache, request }: ListCall) {
+    async ListLength({ principal, cache, request }: CollectionCall) {
       const { listName } = decodeMessage(ListLengthRequestSchema, request);
       const length = await lists.length(principal, cache, listName);
       return encode(ListLengthResponseSchema, { list: foundOrMissing(length === undefined ? undefined : { length }) });
@@ -120,18 +103,18 @@ function readingHandlers(lists: Lists) {
 
 function droppingHandlers(lists: Lists) {
   return {
-    async ListRetain({ principal, cache, request }: ListCall) {
+    async ListRetain({ principal, cache, request }: CollectionCall) {
       const message = decodeMessage(ListRetainRequestSchema, request);
       const length = await lists.retain(principal, cache, message.listName, sliceOf(message), ttlOf(message));
       return encode(ListRetainResponseSchema, { list: foundOrMissing(listLength(length)) });
     },
-    async ListRemove({ principal, cache, request }: ListCall) {
+    async ListRemove({ principal, cache, request }: CollectionCall) {
       const { listName, remove } = decodeMessage(ListRemoveRequestSchema, request);
       if (remove.case === undefined) throw new TodokuError("invalid_argument", "ListRemoveRequest: no value is given");
       const length = await lists.remove(principal, cache, listName, remove.value);
       return encode(ListRemoveResponseSchema, { list: foundOrMissing(listLength(length)) });
     },
-    async ListErase({ principal, cache, request }: ListCall) {
+    async ListErase({ principal, cache, request }: CollectionCall) {
       const { listName, erase } = decodeMessage(ListEraseRequestSchema, request);
       if (erase.case === undefined) {
         throw new TodokuError("invalid_argument", "ListEraseRequest: neither `some` nor `all` is given");
@@ -150,22 +133,10 @@ function listLength(length: number | undefined): { listLength: number } | undefi
   return length === undefined ? undefined : { listLength: length };
 }
 
-function foundOrMissing<Found>(found: Found | undefined) {
-  return found === undefined ? { case: "missing" as const, value: {} } : { case: "found" as const, value: found };
-}
-
 /** An end that is not given is none, as one that is unbounded. */
 function sliceOf({ startIndex, endIndex }: Pick<ListFetchRequest, "startIndex" | "endIndex">): ListSlice {
   return {
     start: startIndex.case === "inclusiveStart" ? startIndex.value : undefined,
     end: endIndex.case === "exclusiveEnd" ? endIndex.value : undefined,
   };
-}
-
-function ttlOf(message: { readonly ttlMilliseconds: bigint; readonly refreshTtl: boolean }): CollectionTtl {
-  return { ttlMs: Number(message.ttlMilliseconds), isRefreshed: message.refreshTtl };
-}
-
-function encode<Schema extends DescMessage>(schema: Schema, message: MessageInitShape<Schema>): Uint8Array {
-  return toBinary(schema, create(schema, message));
 }

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-// The page of momento-web.test.ts: the unmodified web SDK, steered by the test through `window.page`.
+// The page of momento-web.test.ts and its likes: the unmodified web SDK, steered by the test through `window.page`.
 import {
   AuthClient,
   CacheClient,
@@ -8,9 +8,12 @@ import {
   type DisposableTokenScope,
   ExpiresIn,
   GenerateDisposableToken,
+  LeaderboardConfigurations,
+  PreviewLeaderboardClient,
   TopicClient,
   TopicConfigurations,
 } from "@gomomento/sdk-web";
+import { converse, type Line } from "../../support/momento-conversation.ts";
 
 /** With an address everything goes there; without one the token alone says where to. */
 function credential(url: string | undefined, apiKey?: string): CredentialProvider {
@@ -35,6 +38,7 @@ function tell(response: { type?: string; message?: () => string }): string {
 let topics: TopicClient;
 let cache: CacheClient;
 let auth: AuthClient;
+let boards: PreviewLeaderboardClient;
 
 function show(text: string): void {
   const line = document.createElement("li");
@@ -44,16 +48,22 @@ function show(text: string): void {
 
 const page = {
   log,
-  connect(url: string | undefined, apiKey?: string): void {
+  connect(url: string | undefined, apiKey?: string, timeoutMs?: number): void {
     const credentialProvider = credential(url, apiKey);
+    const usual = Configurations.Laptop.latest();
     topics = new TopicClient({ configuration: TopicConfigurations.Default.latest(), credentialProvider });
     cache = new CacheClient({
-      configuration: Configurations.Laptop.latest(),
+      configuration: timeoutMs === undefined ? usual : usual.withClientTimeoutMillis(timeoutMs),
       credentialProvider,
       defaultTtlSeconds: 60,
     });
     auth = new AuthClient({ credentialProvider });
+    boards = new PreviewLeaderboardClient({
+      credentialProvider,
+      configuration: LeaderboardConfigurations.Laptop.latest(),
+    });
   },
+  say: (line: Line) => converse(line, { cache, leaderboard: boards.leaderboard("c", "board") }),
   createCache: async (name: string) => tell(await cache.createCache(name)),
   set: async (name: string, key: string, value: string) => tell(await cache.set(name, key, value)),
   get: async (name: string, key: string) => tell(await cache.get(name, key)),
