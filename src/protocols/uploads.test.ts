@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import { createServer as createHttpServer, request as httpRequest, type IncomingMessage } from "node:http";
 import {
   connect,
   createServer,
@@ -15,7 +15,7 @@ import { limits } from "../domain/limits.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import { readJson } from "./http/body.ts";
 import { readMessage } from "./momento/web-body.ts";
-import { type Hold, holdOf, Uploads, uploadsOf } from "./uploads.ts";
+import { type Hold, holdOf, Uploads, unfinishedBytes, uploadsOf } from "./uploads.ts";
 
 const aStream = () => new EventEmitter() as unknown as ServerHttp2Stream;
 const mostBytes = limits.http2.sessionRequestBytes;
@@ -70,6 +70,27 @@ it("ends a request that does not come to its end", () => {
   expect(expired[0]).toMatchObject({ code: "invalid_argument" });
 });
 
+it("a body over HTTP/1.1 that is refused before its end holds nothing any more, even if its connection breaks", async () => {
+  const before = unfinishedBytes();
+  const wheel = new TimerWheel({ monotonicMs: () => 0 });
+  const server = createHttpServer(async (request, response) => {
+    const error = await readJson(request, z.unknown(), 100_000, holdOf(request, wheel)).catch((e: TodokuError) => e);
+    response.writeHead(413).end((error as TodokuError).code);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
+  const sent = httpRequest({ port, method: "POST", headers });
+  sent.on("error", () => {});
+  for (let n = 0; n < 6; n++) sent.write(Buffer.alloc(20_000));
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
+  expect(answer.statusCode).toBe(413);
+  sent.destroy();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  expect(unfinishedBytes()).toBe(before);
+});
+
 describe("requests through Node's compatibility objects", () => {
   const readers = [
     ["grpc-web", (request: IncomingMessage, hold: Hold) => readMessage(request, false, hold)],
@@ -102,7 +123,7 @@ describe("requests through Node's compatibility objects", () => {
     });
 
     const others = aStream();
-    uploadsOf(slow.request.stream.session as ServerHttp2Session, wheel).hold(others, mostBytes - 20, () => {});
+    uploadsOf(slow.request.stream.session as ServerHttp2Session, wheel).hold(others, mostBytes - 5, () => {});
     const late = await begin();
     expect(await late.failed).toMatchObject({ code: "limit_exceeded", message: expect.stringContaining("unfinished") });
     others.emit("close");

@@ -19,7 +19,7 @@ export function uploadsOf(session: ServerHttp2Session, wheel: TimerWheel): Uploa
   return uploads;
 }
 
-/** Holds `bytes` of a request whose body is being read. @throws TodokuError `limit_exceeded`. */
+/** Holds `bytes` of a request whose body is being read, 0 once it is over. @throws TodokuError `limit_exceeded`. */
 export type Hold = (bytes: number, expired: (error: TodokuError) => void) => void;
 
 /** For requests through Node's compatibility objects. Of HTTP/1.1 a connection has one at a time, which Node itself bounds in time. */
@@ -34,8 +34,10 @@ export function holdOf(request: IncomingMessage, wheel: TimerWheel): Hold {
   return (bytes, expired) => uploads.hold(stream as ServerHttp2Stream, bytes, expired);
 }
 
-/** Bytes of all unfinished requests of the process. */
 let allBytes = 0;
+
+/** Bytes of all unfinished requests of the process. */
+export const unfinishedBytes = (): number => allBytes;
 
 /** What one request holds of the room for all, until it is over. */
 class Share {
@@ -86,7 +88,7 @@ export class Uploads {
     if (before === undefined) this.#watch(stream, expired);
     this.#held.set(stream, bytes);
     this.#bytes += bytes - (before ?? 0);
-    if (this.#bytes > sessionRequestBytes) {
+    if (bytes > (before ?? 0) && this.#bytes > sessionRequestBytes) {
       throw new TodokuError(
         "limit_exceeded",
         `request limit: the unfinished requests of a connection must have <= ${sessionRequestBytes} bytes`,

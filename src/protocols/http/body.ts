@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { z } from "zod";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
+import { readRequestBytes } from "../request-bytes.ts";
 import type { Hold } from "../uploads.ts";
 import { bodyTooLarge } from "./errors.ts";
 
@@ -97,36 +98,9 @@ function checkMediaType({ headers }: IncomingMessage): void {
   throw new TodokuError("invalid_argument", "Content-Type must be application/json", { subject: "media_type" });
 }
 
-/** @throws TodokuError `limit_exceeded`, at once when the length is announced. The rest is left to be drained: the client must read our answer. */
-function readBytes(request: IncomingMessage, maxBytes: number, hold: Hold = () => {}): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const stop = () => {
-      request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
-    };
-    const onData = (chunk: Buffer) => {
-      bytes += chunk.length;
-      try {
-        if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
-        hold(bytes, fail);
-        chunks.push(chunk);
-      } catch (error) {
-        fail(error);
-      }
-    };
-    const fail = (error: unknown) => {
-      stop();
-      reject(error);
-    };
-    const onEnd = () => {
-      stop();
-      resolve(Buffer.concat(chunks));
-    };
-    const onClose = () =>
-      fail(new TodokuError("invalid_argument", "the connection closed before the body was complete"));
-    request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
-    if (request.destroyed) onClose();
-  });
+/** @throws TodokuError `limit_exceeded`, at once when the length is announced. */
+async function readBytes(request: IncomingMessage, maxBytes: number, hold?: Hold): Promise<Buffer> {
+  const tooLarge = () => bodyTooLarge(maxBytes);
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
+  return readRequestBytes(request, { maxBytes, tooLarge, hold });
 }

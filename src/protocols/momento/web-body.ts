@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
+import { readRequestBytes } from "../request-bytes.ts";
 import type { Hold } from "../uploads.ts";
 import { requestTooLarge } from "./errors.ts";
 import { RequestBody } from "./request-body.ts";
@@ -14,29 +15,9 @@ export async function readMessage(request: IncomingMessage, isText: boolean, hol
   return body.push(isText ? fromText(raw) : raw) ?? body.ended();
 }
 
-/** The whole body. By events: `for await` would destroy the request, and with it the connection, when it ends early. */
-export function readBytes(request: IncomingMessage, maxBytes: number, hold: Hold = () => {}): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const left = () => reject(new TodokuError("invalid_argument", "the connection closed before the body was complete"));
-  request
-    .on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      try {
-        if (bytes > maxBytes) throw requestTooLarge(bytes, maxBytes);
-        hold(bytes, reject);
-        chunks.push(chunk);
-      } catch (error) {
-        chunks.length = 0; // what still comes is drained: the client must read our answer
-        reject(error);
-      }
-    })
-    .on("end", () => resolve(Buffer.concat(chunks)))
-    .on("close", left)
-    .on("error", left);
-  if (request.destroyed) left();
-  return promise;
+/** The whole body. @throws TodokuError `limit_exceeded`, `invalid_argument`. */
+export function readBytes(request: IncomingMessage, maxBytes: number, hold?: Hold): Promise<Buffer> {
+  return readRequestBytes(request, { maxBytes, tooLarge: (bytes) => requestTooLarge(bytes, maxBytes), hold });
 }
 
 /**
