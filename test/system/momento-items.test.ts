@@ -34,37 +34,13 @@ import {
   ItemType,
   MomentoErrorCode,
 } from "@gomomento/sdk";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { aSession, frame, GrpcCall } from "../support/grpc.ts";
 import { keyCredential, localCredential, momentoClients } from "../support/momento-node.ts";
-import { aServer } from "../support/server.ts";
+import { aMomentoServer, errorOf } from "../support/momento-server.ts";
 
-let server: Awaited<ReturnType<typeof aServer>>;
-let clients: ReturnType<typeof momentoClients>;
-
-beforeAll(async () => {
-  server = await aServer();
-  clients = momentoClients(localCredential(server.port));
-  for (const durability of ["disk", "memory"]) {
-    const made = await fetch(`${server.url}/v1/caches`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ name: durability, durability }),
-    });
-    expect(made.status).toBe(201);
-  }
-});
-
-afterAll(async () => {
-  clients[Symbol.dispose]();
-  await server[Symbol.asyncDispose]();
-});
-
-/** Every failed answer of the SDK has these. */
-function errorOf(response: unknown): { code: MomentoErrorCode; message: string } | undefined {
-  const failed = response as { errorCode?: () => MomentoErrorCode; message?: () => string };
-  return failed.errorCode && { code: failed.errorCode(), message: failed.message?.() ?? "" };
-}
+const { server, clients, close } = await aMomentoServer();
+afterAll(close);
 
 async function aClient(scope: Parameters<typeof clients.auth.generateDisposableToken>[0]) {
   const token = await clients.auth.generateDisposableToken(scope, ExpiresIn.seconds(60));

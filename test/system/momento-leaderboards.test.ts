@@ -17,43 +17,19 @@ import {
   MomentoErrorCode,
   PreviewLeaderboardClient,
 } from "@gomomento/sdk";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { aSession, GrpcCall } from "../support/grpc.ts";
-import { keyCredential, localCredential, momentoClients } from "../support/momento-node.ts";
-import { aServer } from "../support/server.ts";
+import { keyCredential, localCredential } from "../support/momento-node.ts";
+import { aMomentoServer, errorOf } from "../support/momento-server.ts";
 
-let server: Awaited<ReturnType<typeof aServer>>;
-let clients: ReturnType<typeof momentoClients>;
-let leaderboards: PreviewLeaderboardClient;
-
+const { server, clients, close } = await aMomentoServer();
 const clientOf = (credentialProvider: CredentialProvider) =>
   new PreviewLeaderboardClient({ configuration: LeaderboardConfigurations.Laptop.v1(), credentialProvider });
-
-beforeAll(async () => {
-  server = await aServer();
-  clients = momentoClients(localCredential(server.port));
-  leaderboards = clientOf(localCredential(server.port));
-  for (const durability of ["disk", "memory"]) {
-    const made = await fetch(`${server.url}/v1/caches`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ name: durability, durability }),
-    });
-    expect(made.status).toBe(201);
-  }
-});
-
+const leaderboards = clientOf(localCredential(server.port));
 afterAll(async () => {
   leaderboards.close();
-  clients[Symbol.dispose]();
-  await server[Symbol.asyncDispose]();
+  await close();
 });
-
-/** Every failed answer of the SDK has these. */
-function errorOf(response: unknown): { code: MomentoErrorCode; message: string } | undefined {
-  const failed = response as { errorCode?: () => MomentoErrorCode; message?: () => string };
-  return failed.errorCode && { code: failed.errorCode(), message: failed.message?.() ?? "" };
-}
 
 /** [id, rank, score] of each. */
 function placesOf(response: LeaderboardFetch.Response) {
