@@ -258,6 +258,8 @@ export const limits = {
   requestMs: 60 * secondMs,
   /** Of all connections together: nobody has to show a credential to begin one. Past it only the larger ones are refused: small calls go on. */
   unfinishedRequests: { maxBytes: 512 * mib, smallMaxBytes: 64 * kib },
+  /** Answers that clients have not read yet, of all connections together: a hundred of the greatest items. The same. */
+  unreadAnswers: { maxBytes: 512 * mib, smallMaxBytes: 64 * kib },
   /** gRPC: the SDKs set 10,486,000 bytes for both directions (Momento 1.1). */
   grpcMessageMaxBytes: 10_486_000,
   http: {

@@ -6,7 +6,8 @@ import { limits } from "../limits.ts";
 import type { Cache } from "./cache.ts";
 import type { Caches } from "./caches.ts";
 import { checkCount } from "./collections.ts";
-import { checkKey, checkTtl, checkValue, createInCache } from "./keys.ts";
+import { checkKey, checkValue, createInCache } from "./keys.ts";
+import { checkTtl } from "./ttl.ts";
 
 /** One item of `setMany`. */
 interface ItemToSet {
@@ -23,7 +24,7 @@ export type ItemRead = Uint8Array | TodokuError | undefined;
  * one key, refuses all of it before anything is done; so does one key that the principal has no permission on.
  */
 export interface ItemBatches {
-  /** In the order of the keys, in portions, each read when the one before has been taken: a thousand large values would be gigabytes. */
+  /** In the order of the keys, in portions, each read when the one before has been taken: a thousand large values would be gigabytes. Large ones come one by one. */
   getMany(principal: Principal, cache: string, keys: readonly Uint8Array[]): AsyncIterable<readonly ItemRead[]>;
   /** In the order of the items: why one was not stored, undefined when it was. */
   setMany(
@@ -35,8 +36,9 @@ export interface ItemBatches {
   keysExist(principal: Principal, cache: string, keys: readonly Uint8Array[]): Promise<readonly boolean[]>;
 }
 
-/** Of the greatest values these are 40 MB. */
+/** Keys that are read at a time, as long as all their values are not large. */
 const portionKeys = 8;
+const largeBytes = 1024 * 1024;
 /** The reader thread answers so many questions at a time; others have their turn between two portions. */
 const inspectedKeys = 64;
 
@@ -55,8 +57,14 @@ export function createItemBatches(
   }
 
   async function* readPortions(environment: string, name: string, keys: readonly Uint8Array[]) {
-    for (const portion of portionsOf(keys, portionKeys)) {
-      yield await inCache(environment, name, (cache) => Promise.all(portion.map((key) => read(cache, key))));
+    let size = 1;
+    for (let from = 0; from === 0 || from < keys.length; ) {
+      const portion = keys.slice(from, from + size);
+      from += size;
+      const values = await inCache(environment, name, (cache) => Promise.all(portion.map((key) => read(cache, key))));
+      const bytes = values.reduce((sum, value) => sum + (value instanceof Uint8Array ? value.byteLength : 0), 0);
+      size = bytes > largeBytes ? 1 : Math.min(2 * size, portionKeys);
+      yield values;
     }
   }
 

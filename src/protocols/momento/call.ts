@@ -29,6 +29,8 @@ export interface StreamCall extends Call {
   open(hasEnd?: boolean): void;
   /** False: taken, but write no more until the listener of `start` is called. Nothing happens on a closed stream. */
   write(frame: Uint8Array): boolean;
+  /** So many bytes are about to wait for the client, 0: none. @throws TodokuError `unavailable`: too many wait for all clients together. */
+  hold(bytes: number): void;
   /** Says that the stream lives, unless its buffer is full. */
   beat(): void;
   /** The stream is over: without an error, or with one in the trailers. */

@@ -21,6 +21,7 @@ function aStream(encoding: StreamCall["encoding"]) {
       sent.push(encoding === textEncoding ? Buffer.from(Buffer.from(frame).toString(), "base64") : Buffer.from(frame));
       return true;
     },
+    hold() {},
     beat: () => void sent.push(toFrame(new Uint8Array())),
     end: (error) => void ended.push(error),
     start() {},

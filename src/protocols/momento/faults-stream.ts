@@ -63,6 +63,10 @@ export class FaultyStreamCall implements StreamCall {
     if (this.#messagesLeft > 0) this.#call.end(error);
   }
 
+  hold(bytes: number): void {
+    this.#call.hold(bytes);
+  }
+
   start(listener: () => boolean): void {
     this.#call.start(listener);
   }

@@ -7,6 +7,7 @@ import { aSession, type CallEnd, frame, GrpcCall } from "../../../test/support/g
 import { limits } from "../../domain/limits.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { TimerWheel } from "../../lib/timer-wheel.ts";
+import { UnreadAnswers } from "../unread-answers.ts";
 import type { Method } from "./call.ts";
 import { answerPreflight } from "./cors.ts";
 import { withFaults } from "./faults.ts";
@@ -50,7 +51,7 @@ const methods = new Map<string, Method>([
     },
   ],
 ]);
-const options = { wheel, onInternalError: (error: unknown) => internal.push(error) };
+const options = { wheel, unread: new UnreadAnswers(), onInternalError: (error: unknown) => internal.push(error) };
 const envelope = new GrpcEnvelope({ ...options, methods: withFaults(methods, wheel) });
 const web = new GrpcWebEnvelope({ ...options, methods: withFaults(methods, wheel) });
 

@@ -9,6 +9,7 @@ import { connectionOf, cutCall, endConnection, leaveConnection } from "../../lib
 import { isGone } from "../../lib/response.ts";
 import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
 import { type SendBuffer, sendBufferOf } from "../send-buffer.ts";
+import type { UnreadAnswers } from "../unread-answers.ts";
 import { holdOf } from "../uploads.ts";
 import type { Call, StreamCall } from "./call.ts";
 import { setWebHeaders } from "./cors.ts";
@@ -35,7 +36,7 @@ export class GrpcWebEnvelope {
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const exchange = new WebExchange(request, response);
+    const exchange = new WebExchange(request, response, this.#options.unread);
     const path = (request.url ?? "").split("?", 1)[0] as string;
     const refuse = (error: unknown) => this.#refuse(request, exchange, error, path);
     try {
@@ -64,6 +65,7 @@ export class GrpcWebEnvelope {
         : this.#options.wheel.schedule(call.timeoutMs, () => exchange.end(deadlineStatus));
     try {
       const message = await handle(call);
+      exchange.hold(message.length);
       exchange.write(toFrame(message));
       exchange.end(okStatus);
     } finally {
@@ -94,14 +96,21 @@ class WebExchange {
   readonly response: ServerResponse;
   readonly sendBuffer: SendBuffer;
   readonly #contentType: string;
+  readonly #unread: UnreadAnswers;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, unread: UnreadAnswers) {
     this.isText = request.headers["content-type"]?.startsWith("application/grpc-web-text") === true;
     this.#contentType = `application/grpc-web${this.isText ? "-text" : ""}+proto`;
     this.response = response;
+    this.#unread = unread;
     this.sendBuffer = sendBufferOf(connectionOf(request, response));
     response.on("error", () => {}); // `close` follows
     setWebHeaders(request, response);
+  }
+
+  /** @throws TodokuError `unavailable`. */
+  hold(bytes: number): void {
+    if (this.isWritable) this.#unread.hold(this.response, bytes);
   }
 
   get isWritable(): boolean {
@@ -180,6 +189,10 @@ class WebStreamCall implements StreamCall {
     // without trailers as a broken line and resumes behind the item it has just got.
     if (this.#sentBytes > this.#maxBytes) response.end();
     return sendBuffer.wrote(response);
+  }
+
+  hold(bytes: number): void {
+    this.#exchange.hold(bytes);
   }
 
   beat(): void {

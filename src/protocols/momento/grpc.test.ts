@@ -1,12 +1,13 @@
 // What the envelope does with methods that the real ones are too quick for.
 import { once } from "node:events";
-import { createServer, type Http2Server } from "node:http2";
+import { connect, createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { aSession, GrpcCall } from "../../../test/support/grpc.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { TimerWheel } from "../../lib/timer-wheel.ts";
+import { UnreadAnswers } from "../unread-answers.ts";
 import type { Method } from "./call.ts";
 import { encodeMessage } from "./errors.ts";
 import { GrpcEnvelope } from "./grpc.ts";
@@ -15,9 +16,11 @@ import { parseTimeout } from "./timeout.ts";
 const internal: { path: string; cause: unknown }[] = [];
 const wheel = new TimerWheel(systemClock);
 const never = Promise.withResolvers<Uint8Array>();
+const unread = new UnreadAnswers({ maxBytes: 1_000_000, smallMaxBytes: 1000 });
 const longText = "\u5c4a".repeat(5_000_000);
 const methods = new Map<string, Method>([
   ["/t.T/Never", { kind: "unary", handle: () => never.promise }],
+  ["/t.T/Large", { kind: "unary", handle: async () => new Uint8Array(300_000) }],
   ["/t.T/Throws", { kind: "unary", handle: async () => Promise.reject(new Error("secret detail")) }],
   ["/t.T/Refuses", { kind: "unary", handle: () => Promise.reject(new TodokuError("not_found", "50 % 届かない\n")) }],
   ["/t.T/RefusesAtLength", { kind: "unary", handle: () => Promise.reject(new TodokuError("not_found", longText)) }],
@@ -26,6 +29,7 @@ const methods = new Map<string, Method>([
 const envelope = new GrpcEnvelope({
   methods,
   wheel,
+  unread,
   onInternalError: (error, path) => internal.push({ path, cause: error.cause }),
 });
 
@@ -89,6 +93,29 @@ it("cuts a long message: a head that is too long would end the session with all 
   const end = await new GrpcCall(session, "/t.T/RefusesAtLength", new Uint8Array()).ended;
   expect(end).toMatchObject({ status: 5, message: `${longText.slice(0, 512)}...` });
   expect(session.closed).toBe(false);
+  session.destroy();
+});
+
+it("bounds what clients do not read: the next large answer is refused, and again given once the others are gone", async () => {
+  const [stalled, session] = [
+    connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 1 } }),
+    aSession(port),
+  ];
+  await once(stalled, "remoteSettings");
+  const heads = [1, 2, 3].map(async () => {
+    const call = new GrpcCall(stalled, "/t.T/Large", new Uint8Array());
+    call.ended.catch(() => {});
+    await once(call.stream, "response");
+  });
+  await Promise.all(heads);
+  expect(unread.bytes).toBe(900_000);
+  const end = await new GrpcCall(session, "/t.T/Large", new Uint8Array()).ended;
+  expect(end).toMatchObject({ status: 14, message: expect.stringContaining("not yet read") });
+  stalled.destroy();
+  await expect.poll(() => unread.bytes).toBe(0);
+  const call = new GrpcCall(session, "/t.T/Large", new Uint8Array());
+  expect((await call.ended).status).toBe(0);
+  expect(call.messages[0]).toHaveLength(300_000);
   session.destroy();
 });
 

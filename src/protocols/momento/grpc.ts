@@ -10,6 +10,7 @@ import { endSession } from "../../lib/end-connection.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
 import { type SendBuffer, sendBufferOf } from "../send-buffer.ts";
+import type { UnreadAnswers } from "../unread-answers.ts";
 import { uploadsOf } from "../uploads.ts";
 import type { Call, Methods, StreamCall } from "./call.ts";
 import { deadlineStatus, toWire, type WireStatus } from "./errors.ts";
@@ -20,6 +21,7 @@ import { parseTimeout } from "./timeout.ts";
 
 const contentType = "application/grpc";
 const openHead = { ":status": 200, "content-type": contentType };
+const thenTrailers = { waitForTrailers: true };
 const okTrailers = { "grpc-status": "0" };
 
 /** What both envelopes need of the server. */
@@ -28,6 +30,8 @@ export interface EnvelopeOptions {
   readonly wheel: TimerWheel;
   /** Reports an error that is not the client's; the cause is logged, never sent. */
   readonly onInternalError: (error: TodokuError, path: string) => void;
+  /** Of both envelopes and the HTTP API together. */
+  readonly unread: UnreadAnswers;
   /** Whose word on the client's address counts; default: nobody's. */
   readonly proxies?: TrustedProxies | undefined;
   /** Says whose connection is to be closed for going on when it is refused; default: nobody's. */
@@ -96,7 +100,7 @@ export class GrpcEnvelope {
   ): void {
     const answer = handle(call);
     if (answer instanceof Uint8Array) {
-      reply(stream, answer);
+      this.#reply(stream, answer, path);
       return;
     }
     let isAnswered = false;
@@ -110,7 +114,7 @@ export class GrpcEnvelope {
     answer.then(
       (message) => {
         deadline?.cancel();
-        if (!isAnswered) reply(stream, message);
+        if (!isAnswered) this.#reply(stream, message, path);
       },
       (error: unknown) => {
         deadline?.cancel();
@@ -119,9 +123,23 @@ export class GrpcEnvelope {
     );
   }
 
+  #reply(stream: ServerHttp2Stream, message: Uint8Array, path: string): void {
+    if (!isWritable(stream)) return;
+    try {
+      this.#options.unread.hold(stream, message.length);
+    } catch (error) {
+      this.#refuse(stream, error, path);
+      return;
+    }
+    stream.respond(openHead, thenTrailers);
+    stream.on("wantTrailers", sendOkTrailers);
+    stream.end(toFrame(message));
+  }
+
   #stream(stream: ServerHttp2Stream, path: string, handle: (call: StreamCall) => Promise<void>, call: Call): void {
     const session = stream.session as ServerHttp2Session;
-    const streamCall = new GrpcStreamCall(stream, call, this.#places(session), sendBufferOf(session), (error) =>
+    const outlet = { stream, sendBuffer: sendBufferOf(session), unread: this.#options.unread };
+    const streamCall = new GrpcStreamCall(outlet, call, this.#places(session), (error) =>
       this.#refuse(stream, error, path),
     );
     handle(streamCall).catch((error: unknown) => streamCall.end(toTodokuError(error)));
@@ -161,14 +179,14 @@ class GrpcStreamCall implements StreamCall {
   readonly request: Uint8Array;
   readonly #stream: ServerHttp2Stream;
   readonly #sendBuffer: SendBuffer;
+  readonly #unread: UnreadAnswers;
   readonly #fail: (error: TodokuError) => void;
   #drained: (() => boolean) | undefined;
 
   constructor(
-    stream: ServerHttp2Stream,
+    outlet: { stream: ServerHttp2Stream; sendBuffer: SendBuffer; unread: UnreadAnswers },
     call: Call,
     resumePlaces: ResumePlaces,
-    sendBuffer: SendBuffer,
     fail: (error: TodokuError) => void,
   ) {
     this.caller = call.caller;
@@ -178,14 +196,15 @@ class GrpcStreamCall implements StreamCall {
     this.timeoutMs = call.timeoutMs;
     this.request = call.request;
     this.resumePlaces = resumePlaces;
-    this.#stream = stream;
-    this.#sendBuffer = sendBuffer;
+    this.#stream = outlet.stream;
+    this.#sendBuffer = outlet.sendBuffer;
+    this.#unread = outlet.unread;
     this.#fail = fail;
   }
 
   open(): void {
     if (!isWritable(this.#stream)) return;
-    this.#stream.respond(openHead, { waitForTrailers: true });
+    this.#stream.respond(openHead, thenTrailers);
     this.#sendBuffer.add(this.#stream, () => this.#drained?.() === true);
   }
 
@@ -193,6 +212,10 @@ class GrpcStreamCall implements StreamCall {
     if (!isWritable(this.#stream)) return true;
     this.#stream.write(frame);
     return this.#sendBuffer.wrote(this.#stream);
+  }
+
+  hold(bytes: number): void {
+    this.#unread.hold(this.#stream, bytes);
   }
 
   beat(): void {
@@ -238,11 +261,9 @@ function toText(header: string | string[] | undefined): string {
   return typeof header === "string" ? header : "";
 }
 
-function reply(stream: ServerHttp2Stream, message: Uint8Array): void {
-  if (!isWritable(stream)) return;
-  stream.respond(openHead, { waitForTrailers: true });
-  stream.once("wantTrailers", () => stream.sendTrailers(okTrailers));
-  stream.end(toFrame(message));
+/** Of the stream it is called on. Shared, and not by `once`: each unary call would make two closures for it. */
+function sendOkTrailers(this: ServerHttp2Stream): void {
+  this.sendTrailers(okTrailers);
 }
 
 function endWith(stream: ServerHttp2Stream, { status, message, err }: WireStatus): void {

@@ -12,6 +12,7 @@ import type { Topics } from "../../domain/topics/topics.ts";
 import { connectionOf, endConnection } from "../../lib/end-connection.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
+import type { UnreadAnswers } from "../unread-answers.ts";
 import { holdOf } from "../uploads.ts";
 import { answerPreflight, setWebHeaders } from "./cors.ts";
 import { answerError, answerItems } from "./http-api-answer.ts";
@@ -24,6 +25,8 @@ export interface HttpApiOptions {
   readonly items: Items;
   readonly topics: Topics;
   readonly wheel: TimerWheel;
+  /** Of the envelopes too. */
+  readonly unread: UnreadAnswers;
   /** `path` is without its query, which may hold a token. */
   readonly onInternalError: (error: TodokuError, path: string) => void;
   readonly connections?: Pick<ConnectionGuard, "refused"> | undefined;
@@ -101,6 +104,7 @@ export class HttpApi {
     const value = await this.#options.items.get(principal, cache, key);
     if (!value) throw new TodokuError("not_found", "there is no item with this key", { subject: "key" });
     const head = { "content-type": "application/octet-stream", "content-length": value.length };
+    this.#options.unread.hold(response, value.length);
     response.writeHead(200, head).end(value);
   }
 

@@ -19,6 +19,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { Heartbeats } from "../../lib/heartbeats.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
+import { UnreadAnswers } from "../unread-answers.ts";
 import { authMethods } from "./auth.ts";
 import { cacheMethods } from "./caches.ts";
 import type { Method } from "./call.ts";
@@ -99,9 +100,10 @@ export function createMomentoDoor(options: MomentoOptions): MomentoDoor {
   ]);
   const methods = options.injectsFaults ? withFaults(served, wheel) : served;
   const { connections, proxies } = options;
-  const grpc = new GrpcEnvelope({ methods, wheel, onInternalError, connections, proxies });
-  const web = new GrpcWebEnvelope({ methods, wheel, onInternalError, connections, proxies });
-  const api = new HttpApi({ auth, items, topics, wheel, onInternalError, connections, proxies });
+  const unread = new UnreadAnswers();
+  const grpc = new GrpcEnvelope({ methods, wheel, unread, onInternalError, connections, proxies });
+  const web = new GrpcWebEnvelope({ methods, wheel, unread, onInternalError, connections, proxies });
+  const api = new HttpApi({ auth, items, topics, wheel, unread, onInternalError, connections, proxies });
   const isPreflight = ({ method, url = "" }: IncomingMessage) =>
     method === "OPTIONS" && /^\/\w+(\.\w+)+\/\w+$/.test(url);
   return {

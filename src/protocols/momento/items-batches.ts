@@ -16,15 +16,19 @@ import {
 import { sendAnswers } from "./stream-answers.ts";
 
 /** The calls of `cache_client.Scs` on several items: one answer for each, in the order of the request. */
-export function itemBatchMethods(auth: Auth, items: Items): [string, Method][] {
+export function itemBatchMethods(
+  auth: Pick<Auth, "authenticate">,
+  items: Pick<Items, "getMany" | "setMany">,
+): [string, Method][] {
   return [
     [
       "/cache_client.Scs/GetBatch",
       {
         kind: "stream",
         async handle(call) {
-          const keys = decodeMessage(GetBatchRequestSchema, call.request).items.map(({ cacheKey }) => cacheKey);
+          // First: a request of the most fields takes a tenth of a second to read.
           const principal = await auth.authenticate(call.authorization, call.caller);
+          const keys = decodeMessage(GetBatchRequestSchema, call.request).items.map(({ cacheKey }) => cacheKey);
           await sendAnswers(call, items.getMany(principal, call.cacheName, keys), encodeRead);
         },
       },
@@ -34,12 +38,12 @@ export function itemBatchMethods(auth: Auth, items: Items): [string, Method][] {
       {
         kind: "stream",
         async handle(call) {
+          const principal = await auth.authenticate(call.authorization, call.caller);
           const wanted = decodeMessage(SetBatchRequestSchema, call.request).items.map((item) => ({
             key: item.cacheKey,
             value: item.cacheBody,
             ttlMs: Number(item.ttlMilliseconds),
           }));
-          const principal = await auth.authenticate(call.authorization, call.caller);
           await sendAnswers(call, [await items.setMany(principal, call.cacheName, wanted)], encodeSet);
         },
       },

@@ -22,6 +22,7 @@ function aClient(encoding: StreamCall["encoding"] = binaryEncoding) {
       state.written.push(Buffer.from(frames));
       return state.hasRoom;
     },
+    hold() {},
     beat() {},
     end: () => void state.ends++,
     start(listener) {

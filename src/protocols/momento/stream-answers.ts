@@ -33,25 +33,38 @@ export async function sendAnswers<T>(
   });
   if (!(await room())) return;
   for await (const portion of portions) {
-    for (const messages of chunksOf(portion, encode)) {
-      hasRoom = call.write(framesOf(call.encoding, messages));
+    for (const frames of chunksOf(portion, encode, call.encoding)) {
+      call.hold(frames.length);
+      hasRoom = call.write(frames);
       if (!(await room())) return;
+      call.hold(0);
     }
   }
   isDone = true;
   call.end();
 }
 
-/** Messages that are written together: many small ones, or a large one. */
-function* chunksOf<T>(values: readonly T[], encode: (value: T) => Uint8Array): Iterable<Uint8Array[]> {
+/** Frames of messages that are written together: many small ones, or a large one, which is not kept here while its copy waits for the client. */
+function* chunksOf<T>(
+  values: readonly T[],
+  encode: (value: T) => Uint8Array,
+  encoding: StreamCall["encoding"],
+): Iterable<Uint8Array> {
   let [chunk, bytes]: [Uint8Array[], number] = [[], 0];
-  for (const value of values) {
+  const take = () => {
+    const frames = framesOf(encoding, chunk);
+    [chunk, bytes] = [[], 0];
+    return frames;
+  };
+  // A function of its own: the variables of a generator live on while it waits, and with them a second copy of five megabytes.
+  const add = (value: T) => {
     const message = encode(value);
     chunk.push(message);
     bytes += message.length;
-    if (bytes < limits.catchUpMaxBytes) continue;
-    yield chunk;
-    [chunk, bytes] = [[], 0];
+  };
+  for (const value of values) {
+    add(value);
+    if (bytes >= limits.catchUpMaxBytes) yield take();
   }
-  if (chunk.length > 0) yield chunk;
+  if (chunk.length > 0) yield take();
 }
