@@ -1,6 +1,6 @@
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { checkTtl } from "./keys.ts";
+import { checkTtl } from "./ttl.ts";
 
 /** Time to live of a collection: counts for a new one; one that exists keeps its end unless it `isRefreshed`. */
 export interface CollectionTtl {

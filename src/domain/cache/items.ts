@@ -5,8 +5,9 @@ import type { Cache } from "./cache.ts";
 import type { Caches } from "./caches.ts";
 import type { ItemType } from "./item-type.ts";
 import { createItemBatches, type ItemBatches } from "./items-batches.ts";
-import { checkKey, checkTtl, checkValue, createInCache, createOnKey } from "./keys.ts";
+import { checkKey, checkValue, createInCache, createOnKey } from "./keys.ts";
 import type { SetCondition, TtlChange } from "./store.ts";
+import { checkTtl } from "./ttl.ts";
 
 /** The scalar items of a cache, and its keys, whatever they hold. `ttlMs`: 1..`limits.itemTtlMaxMs`. */
 export interface Items extends ItemBatches {

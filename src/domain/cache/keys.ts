@@ -56,10 +56,3 @@ export function checkValue(value: Uint8Array): void {
   const text = `request limit: the value has ${value.length} bytes; must be <= ${limits.itemMaxBytes}`;
   throw new TodokuError("limit_exceeded", text, { subject: "request_size" });
 }
-
-/** @throws TodokuError `invalid_argument`. */
-export function checkTtl(ttlMs: number): void {
-  if (!Number.isSafeInteger(ttlMs) || ttlMs < 1 || ttlMs > limits.itemTtlMaxMs) {
-    throw new TodokuError("invalid_argument", `ttlMs ${ttlMs} must be >= 1 and <= ${limits.itemTtlMaxMs}`);
-  }
-}

@@ -6,7 +6,7 @@ import { limits } from "../limits.ts";
 import type { Cache } from "./cache.ts";
 import type { Caches } from "./caches.ts";
 import { type CollectionTtl, checkCount, checkElements, expiryOf } from "./collections.ts";
-import { checkKey, checkTtl, createOnKey, type OnKey } from "./keys.ts";
+import { checkKey, createOnKey, type OnKey } from "./keys.ts";
 import { checkNumber, checkScoreRange } from "./scores.ts";
 import type {
   ScoreAggregate,
@@ -18,6 +18,7 @@ import type {
   SortedSetStore,
   UnionSource,
 } from "./sorted-set-store.ts";
+import { checkTtl } from "./ttl.ts";
 
 /** A union of 1 to `limits.sortedSet.unionMaxSources` sorted sets, with finite weights. */
 export interface Union {
