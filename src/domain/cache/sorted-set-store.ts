@@ -7,7 +7,7 @@ export interface ScoredElement {
   readonly score: number;
 }
 
-/** By score; those of equal scores by their bytes. Descending is the exact reverse of ascending. */
+/** By score; those of equal scores by their bytes, of which an engine may compare the first 480 of a larger element alone. Descending is the exact reverse of ascending. */
 export type ScoreOrder = "ascending" | "descending";
 
 /** A place of 0 or more in an order. */

@@ -1,5 +1,5 @@
 // What only this engine promises of lists: what its file looks like after cuts, deletions, rollbacks and migrations.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -124,8 +124,8 @@ it("bytes are counted right through every kind of change", async () => {
   const scalar = bytes("s");
   await items.disk.set(cache, scalar, { value: new Uint8Array(0), expiresAtMs: 9e12 });
   const sum = left.reduce((total, { byteLength }) => total + byteLength, 0);
-  // Key and row of both, then elements with 24 bytes each.
-  expect(inFile().bytes).toBe(2 * (2 + 96) + sum + 24 * left.length);
+  // Key and row of both, then elements with 32 bytes each.
+  expect(inFile().bytes).toBe(2 * (2 + 96) + sum + 32 * left.length);
   await items.disk.set(cache, key, { value: new Uint8Array(0), expiresAtMs: nowMs });
   expect(inFile().bytes).toBe(2 * (2 + 96));
   await lists.disk.push(cache, key, aPush(1, { expiry: { expiresAtMs: nowMs + 5, isRefreshed: false } }), nowMs);
@@ -201,4 +201,39 @@ it("opens a file of the second version: its items are scalars, and lists can be 
   const after = new DatabaseSync(join(dataDir, "todoku.db"), { readOnly: true });
   expect(after.prepare("PRAGMA user_version").get()?.user_version).toBe(schemaVersion);
   after.close();
+});
+
+it("opens a file of the fourth version: its lists are as they were, and count for what they take", async () => {
+  prepareDataDirectory(dataDir);
+  const db = new DatabaseSync(join(dataDir, "todoku.db"));
+  db.exec(`PRAGMA auto_vacuum = INCREMENTAL; ${migrations.slice(0, 4).join(";")}; PRAGMA user_version = 4`);
+  db.exec("INSERT INTO environments (id, name, topic_bytes, item_bytes) VALUES (1, 'dev', 0, 248), (2, 'empty', 0, 0)");
+  db.exec("INSERT INTO records VALUES ('cache', 'dev', 'c', 7, 1, '{}')");
+  // A scalar of 99 bytes, and a list of which the first of three elements was cut off.
+  db.exec("INSERT INTO items VALUES (1, 7, 1, 99, 9000000000000, x'73', x'76', 0, NULL, NULL, NULL, NULL)");
+  db.exec("INSERT INTO items VALUES (2, 7, 1, 149, 9000000000000, x'6b', x'', 3, 4, 2, -1, 0)");
+  db.exec("INSERT INTO list_elements VALUES (4, -2, x'00'), (4, -1, x'6161'), (4, 0, x'62')");
+  db.exec("INSERT INTO freed_collections VALUES (4, 3)");
+  db.close();
+  const { lists, items } = await open();
+  const cache = { environment: "dev", cache: "c", cacheId: 7 };
+  expect(inFile()).toEqual({ elements: 3, freed: 1, bytes: 264 });
+  while (await items.disk.sweep(nowMs));
+  expect(inFile()).toEqual({ elements: 2, freed: 0, bytes: 264 });
+  await lists.disk.push(cache, key, aPush(1), nowMs);
+  expect(texts(await lists.disk.fetch(cache, key, all, nowMs))).toEqual(["aa", "b", "0"]);
+  expect(inFile().bytes).toBe(99 + 98 + 4 + 3 * 32);
+  await items.disk.delete(cache, key);
+  expect(inFile().bytes).toBe(99);
+});
+
+it("values of 1 kB take little more than their bytes of the file", async () => {
+  const { lists } = await open();
+  const cache = await aCache(opened as EmbeddedEngine);
+  const values = Array.from({ length: 4000 }, () => new Uint8Array(1000));
+  for (let n = 0; n < 2; n++) await lists.disk.push(cache, bytes(`${n}`), { ...aPush(0), values }, nowMs);
+  await opened?.close();
+  // 8.5 MB; 37 MB where the values are part of a key.
+  expect(statSync(join(dataDir, "todoku.db")).size).toBeLessThan(10_000_000);
+  opened = undefined;
 });

@@ -6,7 +6,7 @@ import { blockMaxElements, firstPlace } from "./storage-sorted-blocks.ts";
 
 /** The order of a `disk` sorted set, by the counts of storage-sorted-blocks.ts. */
 export interface SortedOrder {
-  /** How many elements are before each of these places, which may be of no element, and ascend. */
+  /** How many elements are before each of these places, which may be of no element, and ascend; `element` is a key. */
   countBefore(head: CollectionHead, places: readonly ScoredElement[]): number[];
   /** The elements at these places, ascending. */
   at(head: CollectionHead, places: Places): ScoredElement[];
@@ -27,11 +27,13 @@ export function createSortedOrder(db: DatabaseSync): SortedOrder {
   const blockAt = db.prepare(
     "SELECT score, element FROM sorted_set_blocks WHERE collection = ? ORDER BY score, element LIMIT 1 OFFSET ? + 0",
   );
+  const elementOf =
+    "SELECT score, coalesce((SELECT value FROM large_set_elements WHERE id = large), element) AS element FROM sorted_set_elements INDEXED BY sorted_set_order";
   const ascending = db.prepare(
-    "SELECT score, element FROM sorted_set_elements INDEXED BY sorted_set_order WHERE collection = ? AND (score, element) >= (?, ?) ORDER BY score, element LIMIT ? + 0 OFFSET ? + 0",
+    `${elementOf} WHERE collection = ? AND (score, element) >= (?, ?) ORDER BY score, sorted_set_elements.element LIMIT ? + 0 OFFSET ? + 0`,
   );
   const descending = db.prepare(
-    "SELECT score, element FROM sorted_set_elements INDEXED BY sorted_set_order WHERE collection = ? ORDER BY score DESC, element DESC LIMIT ? + 0 OFFSET ? + 0",
+    `${elementOf} WHERE collection = ? ORDER BY score DESC, sorted_set_elements.element DESC LIMIT ? + 0 OFFSET ? + 0`,
   );
   const sum = (statement: typeof inBlocks, collection: number, from: ScoredElement, to: ScoredElement) =>
     statement.get(collection, from.score, from.element, to.score, to.element)?.n as number;

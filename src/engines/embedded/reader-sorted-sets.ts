@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type CountBelow, nextScore, placesOf, resolveRange } from "../../domain/cache/score-order.ts";
 import type { ScoredElement, ScoreOrder } from "../../domain/cache/sorted-set-store.ts";
+import { keyOf } from "./dictionary-keys.ts";
 import { readBlobs } from "./disk-collections.ts";
 import type { FieldWriter } from "./fields.ts";
 import { type CollectionHead, createFindCollection, lengthRead, type Read } from "./reader-collections.ts";
@@ -15,7 +16,7 @@ export function sortedSetReads(db: DatabaseSync): Readonly<Record<string, Read>>
   const score = db.prepare("SELECT score FROM sorted_set_elements WHERE collection = ? AND element = ?");
   const order = createSortedOrder(db);
   const scoreOf = ({ collection }: CollectionHead, element: Uint8Array) =>
-    score.get(collection, element)?.score as number | undefined;
+    score.get(collection, keyOf(element))?.score as number | undefined;
 
   function countBelowIn(head: CollectionHead): CountBelow {
     return (below) =>
@@ -32,7 +33,7 @@ export function sortedSetReads(db: DatabaseSync): Readonly<Record<string, Read>>
     areTiesShared: boolean,
   ): number[] {
     const placeOf = ({ element, score }: ScoredElement) => {
-      if (!areTiesShared) return { element, score };
+      if (!areTiesShared) return { element: keyOf(element), score };
       const first = towards === "ascending" ? score : nextScore(score);
       return first === undefined ? undefined : { element: noBytes, score: first };
     };

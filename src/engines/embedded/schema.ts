@@ -9,7 +9,7 @@ import { TodokuError } from "../../domain/errors.ts";
  * `queue_messages.row` is `(queue << 44) | sequence` in the same way; `queue` is a short number, for ids of records have up to 42 bits.
  * Large bodies lie apart, so that a receive, which changes its row, does not write them again.
  * `items` has one row per key whatever its type; leaderboards, which have names of their own, lie under the negative id of their cache. The elements of a collection lie under its number in a table of their own; those of a list that
- * count are from `front` to `back`, the positions of the first and the last. `large_set_elements` has those that are too large for a key (set-elements.ts). `sorted_set_blocks` counts the elements of large sorted sets. What `freed_collections` names is dropped in steps.
+ * count are from `front` to `back`, the positions of the first and the last. `large_set_elements` has those of sets and sorted sets that are too large for a key (set-elements.ts, dictionary-keys.ts). `sorted_set_blocks` counts the elements of large sorted sets. What `freed_collections` names is dropped in steps.
  * `row` of a subscription's deliveries and failures is `(id << 20) | (number modulo what is kept)`: a new entry takes the place of the oldest.
  */
 export const migrations: readonly string[] = [
@@ -108,11 +108,22 @@ export const migrations: readonly string[] = [
   CREATE TRIGGER set_elements_large AFTER DELETE ON set_elements WHEN old.large IS NOT NULL BEGIN
     DELETE FROM large_set_elements WHERE id = old.large; END;
   CREATE TABLE sorted_set_elements (
-    collection INTEGER NOT NULL, element BLOB NOT NULL, score REAL NOT NULL, PRIMARY KEY (collection, element)) WITHOUT ROWID;
-  CREATE UNIQUE INDEX sorted_set_order ON sorted_set_elements (collection, score, element);
+    collection INTEGER NOT NULL, element BLOB NOT NULL, score REAL NOT NULL, large INTEGER, PRIMARY KEY (collection, element)) WITHOUT ROWID;
+  CREATE INDEX sorted_set_order ON sorted_set_elements (collection, score, element, large);
+  CREATE TRIGGER sorted_set_elements_large AFTER DELETE ON sorted_set_elements WHEN old.large IS NOT NULL BEGIN
+    DELETE FROM large_set_elements WHERE id = old.large; END;
   CREATE TABLE sorted_set_blocks (
     collection INTEGER NOT NULL, score REAL NOT NULL, element BLOB NOT NULL, elements INTEGER NOT NULL,
     PRIMARY KEY (collection, score, element)) WITHOUT ROWID;
+  ALTER TABLE list_elements RENAME TO keyed_list_elements;
+  CREATE TABLE list_elements (
+    row INTEGER PRIMARY KEY, collection INTEGER NOT NULL, position INTEGER NOT NULL, value BLOB NOT NULL);
+  INSERT INTO list_elements (collection, position, value) SELECT collection, position, value FROM keyed_list_elements;
+  DROP TABLE keyed_list_elements;
+  CREATE UNIQUE INDEX list_elements_position ON list_elements (collection, position);
+  UPDATE environments SET item_bytes = item_bytes + (
+    SELECT coalesce(sum(8 * elements), 0) FROM items WHERE collection IS NOT NULL AND type = 3 AND environment = environments.id);
+  UPDATE items SET bytes = bytes + 8 * elements WHERE collection IS NOT NULL AND type = 3;
   `,
 ];
 

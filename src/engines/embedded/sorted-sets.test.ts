@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ScoredElement } from "../../domain/cache/sorted-set-store.ts";
 import { openEmbeddedEngine } from "./index.ts";
 import { compareScored, createSortedOrder } from "./reader-sorted-order.ts";
@@ -132,8 +132,54 @@ describe("the blocks of a large sorted set", () => {
 });
 
 describe("in the file", () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "todoku-sorted-sets-"));
+  let dataDir: string;
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), "todoku-sorted-sets-"));
+  });
   afterEach(() => rmSync(dataDir, { recursive: true }));
+
+  it("large elements that begin alike are told apart, have their order, and lie there once", async () => {
+    const engine = await openEmbeddedEngine({ dataDir, wallMs: Date.now });
+    const { id } = await engine.records.create({ kind: "cache", environment: "dev", name: "c" }, {});
+    const cache = { environment: "dev", cache: "c", cacheId: id };
+    const expiry = { expiresAtMs: 9e12, isRefreshed: false };
+    const [sets, key] = [engine.sortedSets.disk, bytes("k")];
+    const large = (end: string, start = "") => bytes(`${start}${"x".repeat(100_000)}${end}`);
+    const [low, high, first, last] = [large("1"), large("2"), large("", "a"), large("", "z")];
+    const all = { by: "rank", start: undefined, end: undefined } as const;
+    const fetched = async () => (await sets.fetch(cache, key, all, "ascending", 0))?.elements;
+    const scored = (...scores: [Uint8Array, number][]) => scores.map(([element, score]) => ({ element, score }));
+    await sets.put(cache, key, scored([high, 5], [last, 3], [low, 2], [first, 3], [bytes("small"), 3]), expiry, 0);
+    expect(await fetched()).toEqual(scored([low, 2], [first, 3], [bytes("small"), 3], [last, 3], [high, 5]));
+    expect(await sets.ranks(cache, key, [last, large("3"), low], "descending", false, 0)).toEqual([
+      { rank: 1, score: 3 },
+      undefined,
+      { rank: 4, score: 2 },
+    ]);
+    expect(await sets.increment(cache, key, low, 10, expiry, 0)).toBe(12);
+    expect(await sets.scores(cache, key, [low, high, large("3")], 0)).toEqual([12, 5, undefined]);
+    expect(await sets.remove(cache, key, [first, bytes("small"), last], 0)).toBe(2);
+    expect(await sets.unionStore(cache, key, [{ key, weight: 2 }], "sum", 9e12, 0)).toBe(2);
+    expect(await fetched()).toEqual(scored([high, 10], [low, 24]));
+    while (await engine.items.disk.sweep(0));
+    await engine.close();
+    const db = new DatabaseSync(join(dataDir, "todoku.db"), { readOnly: true });
+    expect(db.prepare("SELECT count(*) AS n FROM large_set_elements").get()?.n).toBe(2);
+    expect(db.prepare("SELECT max(length(element)) AS n FROM sorted_set_elements").get()?.n).toBe(513);
+    db.close();
+  });
+
+  it("many unions leave room for other writes between them", async () => {
+    const engine = await openEmbeddedEngine({ dataDir, wallMs: Date.now });
+    const { id } = await engine.records.create({ kind: "cache", environment: "dev", name: "c" }, {});
+    const cache = { environment: "dev", cache: "c", cacheId: id };
+    const before = engine.stats().commits;
+    const union = () =>
+      engine.sortedSets.disk.unionStore(cache, bytes("k"), [{ key: bytes("k"), weight: 1 }], "sum", 9e12, 0);
+    await Promise.all(Array.from({ length: 20 }, union));
+    expect(engine.stats().commits - before).toBeGreaterThanOrEqual(3);
+    await engine.close();
+  });
 
   it("nothing is left of a large leaderboard that was deleted, or went with its environment, nor of a sorted set that a union replaced", async () => {
     const engine = await openEmbeddedEngine({ dataDir, wallMs: Date.now });
@@ -157,7 +203,13 @@ describe("in the file", () => {
     while (await engine.environments.forget(own));
     await engine.close();
     const db = new DatabaseSync(join(dataDir, "todoku.db"), { readOnly: true });
-    for (const table of ["sorted_set_elements", "sorted_set_blocks", "freed_collections", "items"]) {
+    for (const table of [
+      "sorted_set_elements",
+      "sorted_set_blocks",
+      "large_set_elements",
+      "freed_collections",
+      "items",
+    ]) {
       expect([table, db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n]).toEqual([table, 0]);
     }
     expect(db.prepare("SELECT total(item_bytes) AS n FROM environments").get()?.n).toBe(0);

@@ -2,6 +2,9 @@ import type { ScoreBound, ScoreRange, SortedSetRange, SortedSetStore } from "../
 import { bytesOf, type DiskCollections, putBlobs, putExpiry } from "./disk-collections.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
 
+/** How many elements the sources have is known in the storage thread alone, and all may take it 0.6 s: counted as so many, eight unions make a batch. */
+const unionElements = 5000;
+
 /** The `disk` sorted sets of a data directory. */
 export function createDiskSortedSets({ write, read }: DiskCollections): SortedSetStore {
   return {
@@ -56,6 +59,7 @@ export function createDiskSortedSets({ write, read }: DiskCollections): SortedSe
         "sortedSets.unionStore",
         { cache, key, nowMs },
         {
+          elements: unionElements,
           bytes: bytesOf(sources.map((source) => source.key)),
           encode(op) {
             op.put(expiresAtMs);

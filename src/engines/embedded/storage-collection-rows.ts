@@ -54,8 +54,10 @@ export function createCollectionRows(db: DatabaseSync, ledger: StorageLedger, ro
   );
 
   return {
-    find({ cacheId, key, nowMs }, type) {
+    find({ environment, cacheId, key, nowMs }, type) {
       rows.checkLive(cacheId);
+      // Made before any savepoint that takes things back: the ledger knows it by heart.
+      ledger.environment(environment);
       const row = rows.find(cacheId, key);
       if (row === undefined) return undefined;
       if (row.expiresAtMs <= nowMs) {
