@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../engine.ts";
 import { limits } from "../limits.ts";
-import type { EngineSubject, OpenSubject } from "../records/store.contract.ts";
+import { type EngineSubject, type OpenSubject, oneReopen } from "../records/store.contract.ts";
 import type { CacheKey, Durability } from "./cache.ts";
 import type { CollectionKind } from "./collection.contract.ts";
 import type { CollectionExpiry } from "./collections.ts";
@@ -200,7 +200,7 @@ export function dictionaryStoreContract(name: string, durability: Durability, op
 
     it("agrees with a plain map, whatever the order of calls", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        fc.asyncProperty(oneReopen(fc.array(step, { maxLength: 25 })), async (steps) => {
           const cache = await newCache();
           const model = new Map<string, string>();
           for (const { handle, act } of steps) {

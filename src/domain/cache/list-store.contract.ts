@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { limits } from "../limits.ts";
-import type { EngineSubject, OpenSubject } from "../records/store.contract.ts";
+import { type EngineSubject, type OpenSubject, oneReopen } from "../records/store.contract.ts";
 import type { CacheKey, Durability } from "./cache.ts";
-import type { ListPush, ListRange, ListSlice } from "./list-store.ts";
+import type { ListEnd, ListPush, ListRange, ListSlice, ListStore } from "./list-store.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (value: Uint8Array) => new TextDecoder().decode(value);
@@ -49,11 +49,15 @@ export function listStoreContract(name: string, durability: Durability, open: Op
       expect(await one().push(cache, key, aPush(["c", "d"]), nowMs)).toBe(2);
       expect(await two().push(cache, key, aPush(["a", "b"], { end: "front" }), nowMs)).toBe(4);
       expect(await fetched(cache)).toEqual(["a", "b", "c", "d"]);
-      expect(await one().pop(cache, key, "front", nowMs)).toEqual({ value: bytes("a"), length: 3 });
-      expect(await two().pop(cache, key, "back", nowMs)).toEqual({ value: bytes("d"), length: 2 });
+      const pop = async (store: ListStore, end: ListEnd) => {
+        const popped = await store.pop(cache, key, end, nowMs);
+        return popped && { ...popped, value: text(popped.value) };
+      };
+      expect(await pop(one(), "front")).toEqual({ value: "a", length: 3 });
+      expect(await pop(two(), "back")).toEqual({ value: "d", length: 2 });
       await one().pop(cache, key, "back", nowMs);
       expect(await one().length(cache, key, nowMs)).toBe(1);
-      expect(await one().pop(cache, key, "back", nowMs)).toEqual({ value: bytes("b"), length: 0 });
+      expect(await pop(one(), "back")).toEqual({ value: "b", length: 0 });
       expect(await one().pop(cache, key, "back", nowMs)).toBeUndefined();
       expect(await two().length(cache, key, nowMs)).toBeUndefined();
       expect(await fetched(cache)).toBeUndefined();
@@ -65,7 +69,8 @@ export function listStoreContract(name: string, durability: Durability, open: Op
       const push = { ...aPush([]), values: [value, new Uint8Array(0)] };
       await one().push(cache, key, push, nowMs);
       value.fill(9);
-      expect(await two().fetch(cache, key, all, nowMs)).toEqual([new Uint8Array([0, 255, 10]), new Uint8Array(0)]);
+      const kept = await two().fetch(cache, key, all, nowMs);
+      expect(kept?.map((one) => [...one])).toEqual([[0, 255, 10], []]);
       expect(await one().remove(cache, key, new Uint8Array(0), nowMs)).toBe(1);
     });
 
@@ -190,7 +195,7 @@ export function listStoreContract(name: string, durability: Durability, open: Op
 
     it("agrees with a plain array, whatever the order of calls", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(listStep, { maxLength: 30 }), async (steps) => {
+        fc.asyncProperty(oneReopen(fc.array(listStep, { maxLength: 30 })), async (steps) => {
           const cache = await newCache();
           let model: string[] = [];
           for (const { handle, act } of steps) {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../engine.ts";
 import { limits } from "../limits.ts";
-import type { EngineSubject, OpenSubject } from "../records/store.contract.ts";
+import { type EngineSubject, type OpenSubject, oneReopen } from "../records/store.contract.ts";
 import type { CacheKey, Durability } from "./cache.ts";
 import type { CollectionKind } from "./collection.contract.ts";
 import type { CollectionExpiry } from "./collections.ts";
@@ -198,7 +198,7 @@ export function setStoreContract(name: string, durability: Durability, open: Ope
 
     it("agrees with a plain set, whatever the order of calls", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(setStep, { maxLength: 30 }), async (steps) => {
+        fc.asyncProperty(oneReopen(fc.array(setStep, { maxLength: 30 })), async (steps) => {
           const cache = await newCache();
           let model = new Set<string>();
           const changed = async (length: Promise<number | undefined>, before: number) =>

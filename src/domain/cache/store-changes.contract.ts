@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { EngineSubject, OpenSubject } from "../records/store.contract.ts";
+import { type EngineSubject, type OpenSubject, oneReopen } from "../records/store.contract.ts";
 import type { CacheKey, Durability } from "./cache.ts";
 import { hashOf } from "./hash.ts";
 import type { ItemStore, SetCondition } from "./store.ts";
@@ -220,7 +220,7 @@ export function itemChangesContract(name: string, durability: Durability, open: 
 
     it("agrees with a plain map, whatever the order of calls, across sweeps and restarts, also for reads that race with writes", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        fc.asyncProperty(oneReopen(fc.array(step, { maxLength: 40 })), async (steps) => {
           const cache = await newCache();
           const model = new Model();
           for (const next of steps) {

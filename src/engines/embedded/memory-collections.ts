@@ -36,16 +36,21 @@ export interface MemoryCollections<C extends MemoryCollection> {
   ): number;
 }
 
-/** `elementOverheadBytes`: what V8 keeps for an element beside its bytes, as measured. */
+/** What V8 keeps for a collection and for each element, beside their bytes, as measured: less of it, and the process runs out of memory. */
+export interface CollectionOverhead {
+  readonly bytes: number;
+  readonly elementBytes: number;
+}
+
 export function createMemoryCollections<C extends MemoryCollection>(
   keys: MemoryKeys,
   Kind: new () => C,
-  elementOverheadBytes: number,
+  overhead: CollectionOverhead,
   bounds?: CollectionBounds,
 ): MemoryCollections<C> {
   const { type } = new Kind();
   const bytesOf = (keyBytes: number, elements: number, bytes: number) =>
-    keyBytes + itemOverheadBytes + bytes + elements * elementOverheadBytes;
+    keyBytes + itemOverheadBytes + overhead.bytes + bytes + elements * overhead.elementBytes;
 
   function findKept(cache: CacheKey, key: Uint8Array, nowMs: number): FoundCollection<C> | undefined {
     const kept = keys.find(cache, key, nowMs);

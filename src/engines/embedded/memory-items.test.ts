@@ -27,7 +27,7 @@ describe("memory items", () => {
     await items.forget(cache);
     let steps = 1;
     while (await items.sweep(0)) steps++;
-    expect(steps).toBe(3);
+    expect(steps).toBe(5);
     const next = { ...cache, cacheId: 2 };
     for (let n = 0; n < 25_000; n++) await items.set(next, key(`k${n}`), item(100, 1));
     expect(keys.evictions.cache).toBe(0);

@@ -2,13 +2,13 @@ import type { ListRange, ListSlice } from "../../domain/cache/list-store.ts";
 import { mergeRanges, resolveSlice } from "../../domain/cache/list-store.ts";
 
 /**
- * The elements of one list in memory, in two halves, of which the one at the front is kept backwards: both ends are ends of an array.
+ * The elements of one list in memory, as texts (byte-text.ts), in two halves, of which the one at the front is kept backwards: both ends are ends of an array.
  * O(1) amortised at both, for a half that is used up gets half of the other.
  */
 export class MemoryList {
   readonly type = "list";
-  #front: Uint8Array[] = [];
-  #back: Uint8Array[] = [];
+  #front: string[] = [];
+  #back: string[] = [];
   /** Of all elements. */
   bytes = 0;
 
@@ -16,24 +16,24 @@ export class MemoryList {
     return this.#front.length + this.#back.length;
   }
 
-  /** In their order, at the front too. Keeps them as they are. */
-  push(end: "front" | "back", values: readonly Uint8Array[]): void {
+  /** In their order, at the front too. */
+  push(end: "front" | "back", values: readonly string[]): void {
     if (end === "back") for (const value of values) this.#back.push(value);
     else for (const value of values.toReversed()) this.#front.push(value);
-    for (const { byteLength } of values) this.bytes += byteLength;
+    for (const { length } of values) this.bytes += length;
   }
 
   /** @throws RangeError when it is empty. */
-  pop(end: "front" | "back"): Uint8Array {
+  pop(end: "front" | "back"): string {
     const own = end === "front" ? this.#front : this.#back;
     if (own.length === 0) this.#share(end === "front" ? this.#back : this.#front, own);
     const value = own.pop();
     if (value === undefined) throw new RangeError("the list is empty");
-    this.bytes -= value.byteLength;
+    this.bytes -= value.length;
     return value;
   }
 
-  slice(slice: ListSlice): Uint8Array[] {
+  slice(slice: ListSlice): string[] {
     const { from, to } = resolveSlice(slice, this.length);
     const [front, back] = [this.#front, this.#back];
     const split = front.length;
@@ -45,32 +45,32 @@ export class MemoryList {
     this.#replace(this.slice(slice));
   }
 
-  remove(value: Uint8Array): void {
-    this.#replace(this.#all().filter((element) => Buffer.compare(element, value) !== 0));
+  remove(value: string): void {
+    this.#replace(this.#all().filter((element) => element !== value));
   }
 
   erase(ranges: readonly ListRange[]): void {
     const all = this.#all();
-    const kept: Uint8Array[] = [];
+    const kept: string[] = [];
     let next = 0;
     for (const { from, to } of mergeRanges(ranges, all.length)) {
-      for (; next < from; next++) kept.push(all[next] as Uint8Array);
+      for (; next < from; next++) kept.push(all[next] as string);
       next = to;
     }
     this.#replace(kept.concat(all.slice(next)));
   }
 
-  #all(): Uint8Array[] {
+  #all(): string[] {
     return this.slice({ start: undefined, end: undefined });
   }
 
-  #replace(values: Uint8Array[]): void {
+  #replace(values: string[]): void {
     this.#front = [];
     this.#back = values;
-    this.bytes = values.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.bytes = values.reduce((sum, { length }) => sum + length, 0);
   }
 
-  #share(from: Uint8Array[], to: Uint8Array[]): void {
+  #share(from: string[], to: string[]): void {
     for (const value of from.splice(0, Math.ceil(from.length / 2)).reverse()) to.push(value);
   }
 }

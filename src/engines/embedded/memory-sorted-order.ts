@@ -19,8 +19,13 @@ export class MemorySortedOrder {
 
   add(element: string, score: number): void {
     const index = Math.max(this.#chunkOf(score, element), 0);
-    const chunk = this.#chunks[index] ?? { elements: [], scores: [] };
-    if (this.#chunks.length === 0) this.#chunks.push(chunk);
+    const chunk = this.#chunks[index];
+    if (chunk === undefined) {
+      // Arrays that begin with an element have room for one only, others for 17: many sorted sets have one.
+      this.#chunks = [{ elements: [element], scores: [score] }];
+      this.#before = undefined;
+      return;
+    }
     const at = placeIn(chunk, score, element);
     chunk.elements.splice(at, 0, element);
     chunk.scores.splice(at, 0, score);

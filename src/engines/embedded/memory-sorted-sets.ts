@@ -8,14 +8,14 @@ import { createMemoryCollections, type FoundCollection } from "./memory-collecti
 import type { MemoryKeys } from "./memory-keys.ts";
 import { MemorySortedSet } from "./memory-sorted-set.ts";
 
-/** The text and its place in the map, the place in its chunk, beside {@link scoreBytes} for the score: 62 to 100 as measured. */
-const elementOverheadBytes = 96;
+/** An element: the text and its place in the map, the place in its chunk, beside {@link scoreBytes} for the score: 96 to 123; 176 when most of them are gone. */
+const overhead = { bytes: 640, elementBytes: 128 };
 
 type Found = FoundCollection<MemorySortedSet>;
 
 /** The sorted sets, or the leaderboards, of caches with durability `memory`. */
 export function createMemorySortedSets(keys: MemoryKeys, bounds?: CollectionBounds): SortedSetStore {
-  const sets = createMemoryCollections(keys, MemorySortedSet, elementOverheadBytes, bounds);
+  const sets = createMemoryCollections(keys, MemorySortedSet, overhead, bounds);
 
   /** @throws TodokuError `limit_exceeded`, and then nothing has changed. */
   function check(cache: CacheKey, key: Uint8Array, set: MemorySortedSet | undefined, elements: Iterable<string>): void {

@@ -1,15 +1,16 @@
 import type { ItemType } from "../../domain/cache/item-type.ts";
 import { LinkedList, type ListNode } from "./linked-list.ts";
+import type { Expiring } from "./memory-expiry.ts";
+import type { MemoryKeyMap } from "./memory-key-map.ts";
 
 /** What a key holds: a scalar's bytes, as memory-scalars.ts keeps them, or a collection. */
 export type Content = string | Uint8Array | { readonly type: ItemType };
 
 /** A key of a `memory` cache. */
-export interface KeptItem extends ListNode {
+export interface KeptItem extends ListNode, Expiring {
   readonly path: string;
   readonly space: KeptSpace;
   readonly content: Content;
-  readonly expiresAtMs: number;
   readonly bytes: number;
   /** Grows with each use of any key of the process. */
   usedAt: number;
@@ -19,7 +20,7 @@ export interface KeptItem extends ListNode {
 export interface KeptSpace {
   readonly cacheId: number;
   readonly cache: KeptCache;
-  readonly items: Map<string, KeptItem>;
+  readonly items: MemoryKeyMap<KeptItem>;
 }
 
 /** What is counted together, in bytes, and whose keys are evicted together. */
