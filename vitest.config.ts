@@ -29,6 +29,8 @@ export default defineConfig({
           name: "system",
           include: ["test/system/**/*.test.ts"],
           exclude: [...loads, ...alone],
+          // As above: the SDKs alone take a second to load.
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
@@ -58,9 +60,10 @@ export default defineConfig({
           include: ["test/browser/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          // Playwright, Vite and the SDKs take 2 s to load; with one file at a time the order is always the same.
+          // Playwright, Vite and the SDKs take 2 s to load.
           isolate: false,
-          fileParallelism: false,
+          // Two thirds of the time a file waits: for its page, for a process, for a second to pass.
+          maxWorkers: 2,
         },
       },
     ],

@@ -22,9 +22,11 @@ import { registerWebhook } from "./commands/webhook.ts";
 import { exitCodeOf, explain } from "./failure.ts";
 
 const program = new Command("todoku")
-  .description("Self-hosted real-time notifications: topics, cache and short-lived tokens in one process on one port")
+  .description(
+    "Self-hosted real-time notifications: topics, caches, queues, webhooks and short-lived tokens in one process on one port",
+  )
   .version(version)
-  .showHelpAfterError()
+  .showHelpAfterError("(--help lists the options)")
   .enablePositionalOptions() // else `secret get --version 3` would print the version of Todoku
   .exitOverride();
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { configSchema } from "./schema.ts";
+import { configSchema, type Mode, modeDefaults } from "./schema.ts";
 
 /** What one value of the configuration is: its names in every source follow from its path in the schema. */
 export interface Field {
@@ -63,6 +63,18 @@ function kindOf(schema: z.ZodType): Field["kind"] {
   if (schema instanceof z.ZodBoolean) return "boolean";
   if (schema instanceof z.ZodArray) return "list";
   return schema instanceof z.ZodRecord ? "map" : "text";
+}
+
+/** The words that it may be; undefined: it is no such field. */
+export function wordsOf({ schema }: Field): readonly string[] | undefined {
+  return schema instanceof z.ZodEnum ? schema.options.map(String) : undefined;
+}
+
+const schemaDefaults: unknown = configSchema.parse({});
+
+/** What it is in `mode` where nobody sets it. */
+export function defaultOf({ path }: Pick<Field, "path">, mode: Mode): unknown {
+  return valueAt(modeDefaults[mode], path) ?? valueAt(schemaDefaults, path);
 }
 
 /** The value at `path` of a nested object; undefined when it is not there. */

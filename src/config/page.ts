@@ -1,16 +1,15 @@
 import { z } from "zod";
-import { type Field, fieldsOf, valueAt } from "./fields.ts";
-import { configSchema, modeDefaults } from "./schema.ts";
+import { defaultOf, type Field, fieldsOf, valueAt } from "./fields.ts";
+import { modeDefaults } from "./schema.ts";
 
 /** docs/reference/config.md: what the schema says, as a page. */
 export function configPage(): string {
-  const defaults = configSchema.parse({});
   const header = ["field", "flag", "environment variable", "default", "values", "live", ""];
   const rows = fieldsOf().map((field) => [
     `\`${field.path}\``,
     `\`${field.flag}\``,
     `\`${field.variable}\``,
-    defaultOf(field, defaults),
+    showDefault(field),
     valuesOf(field),
     field.isLive ? "yes" : "",
     `${field.description}${field.isDevOnly ? " Dev mode only." : ""}`,
@@ -18,9 +17,9 @@ export function configPage(): string {
   return `${introduction}\n${table([header, ...rows])}\n${notes}`;
 }
 
-function defaultOf({ path }: Field, defaults: unknown): string {
-  const value = valueAt(modeDefaults.production, path) ?? valueAt(defaults, path);
-  const inDev = valueAt(modeDefaults.dev, path);
+function showDefault(field: Field): string {
+  const value = defaultOf(field, "production");
+  const inDev = valueAt(modeDefaults.dev, field.path);
   const shown = value === undefined ? "none" : `\`${JSON.stringify(value)}\``;
   return inDev === undefined || inDev === value ? shown : `${shown}; dev mode \`${JSON.stringify(inDev)}\``;
 }

@@ -92,6 +92,7 @@ describe("the fault port", () => {
       'its Sec-Fetch-Site is "cross-site"',
     ],
     ["behind a proxy", { "x-forwarded-for": "10.0.0.1" }, "a proxy forwards it for another machine"],
+    ["of another port of localhost", { "sec-fetch-site": "same-site" }, 'its Sec-Fetch-Site is "same-site"'],
   ])("hears no page %s", async (_, headers: Record<string, string>, text) => {
     for (const method of ["GET", "POST"]) {
       const { status, text: said } = await ask("/block", { method, headers });

@@ -63,7 +63,12 @@ async function answer({ auth, listener, log }: FaultAdminParts, request: Incomin
     return [404, "there are /block and /unblock, by GET or POST"];
   }
   const credential = headers.authorization?.replace(/^bearer +/i, "") ?? "";
-  const principal = await auth.authenticate(credential, toCaller(request.socket.remoteAddress, headers));
+  const caller = toCaller(request.socket.remoteAddress, headers);
+  // Elsewhere no GET changes anything, so it may come from another port of localhost, as an image does: without an Origin.
+  if (caller.origin === undefined && caller.secFetchSite === "same-site") {
+    throw new TodokuError("unauthenticated", 'a page of another port is not heard: its Sec-Fetch-Site is "same-site"');
+  }
+  const principal = await auth.authenticate(credential, caller);
   if (!principal.isOperator) {
     throw new TodokuError("permission_denied", "the port may be blocked by who may do anything only");
   }

@@ -28,7 +28,7 @@ async function draining(url: string): Promise<void> {
 }
 
 describe("a server that stops", () => {
-  it("says so to balancers first, and goes on with everything until they had the time to notice", async () => {
+  it.concurrent("says so to balancers first, and goes on with everything until they had the time to notice", async () => {
     await using server = await aServer(drain(1, 0));
     await post(server.url, "/v1/caches", { name: "c" });
     const before = await follow(`${server.url}/v1/topics/c/t`);
@@ -63,7 +63,7 @@ describe("a server that stops", () => {
     expect(order).not.toEqual(order.toSorted((a, b) => a - b));
   });
 
-  it("tells gRPC streams UNAVAILABLE, and their session to take its next calls elsewhere while its others go on", async () => {
+  it.concurrent("tells gRPC streams UNAVAILABLE, and their session to take its next calls elsewhere while its others go on", async () => {
     await using server = await aServer(drain(0, 1));
     await post(server.url, "/v1/caches", { name: "c" });
     using session = aSession(server.port);
@@ -82,7 +82,7 @@ describe("a server that stops", () => {
     await closed;
   });
 
-  it("answers receives that wait with nothing, and tells HTTP/1.1 clients to take their next request elsewhere", async () => {
+  it.concurrent("answers receives that wait with nothing, and tells HTTP/1.1 clients to take their next request elsewhere", async () => {
     await using server = await aServer(drain(0, 1));
     await post(server.url, "/v1/caches", { name: "c" });
     await post(server.url, "/v1/queues", { name: "q" });
@@ -101,7 +101,7 @@ describe("a server that stops", () => {
     for (const stream of held) stream.close();
   });
 
-  it("gives who follows a topic anew while it stops no answer at all: an EventSource would take it for the last word", async () => {
+  it.concurrent("gives who follows a topic anew while it stops no answer at all: an EventSource would take it for the last word", async () => {
     await using server = await aServer(drain(0, 1));
     await post(server.url, "/v1/caches", { name: "c" });
     const held = await Promise.all([1, 2, 3].map(() => follow(`${server.url}/v1/topics/c/t`)));
@@ -113,7 +113,7 @@ describe("a server that stops", () => {
     for (const stream of held) stream.close();
   });
 
-  it("finishes a call that runs, and cuts one that does not end after the grace", async () => {
+  it.concurrent("finishes a call that runs, and cuts one that does not end after the grace", async () => {
     await using server = await aServer({ drain: { delaySeconds: 0, seconds: 0, graceSeconds: 1 } });
     await post(server.url, "/v1/caches", { name: "c" });
     const headers = { "content-type": "application/json", "content-length": 15, expect: "100-continue" };
@@ -137,7 +137,7 @@ describe("a server that stops", () => {
     await closed;
   });
 
-  it("does not wait for a connection whose last call has ended", async () => {
+  it.concurrent("does not wait for a connection whose last call has ended", async () => {
     await using server = await aServer({ drain: { delaySeconds: 0, seconds: 0, graceSeconds: 8 } });
     const headers = { "content-type": "application/json", "content-length": 12, expect: "100-continue" };
     const agent = new Agent({ keepAlive: true });
@@ -155,7 +155,7 @@ describe("a server that stops", () => {
     agent.destroy();
   });
 
-  it("does not cut an answer that is on its way to a slow reader", async () => {
+  it.concurrent("does not cut an answer that is on its way to a slow reader", async () => {
     await using server = await aServer({ drain: { delaySeconds: 0, seconds: 0, graceSeconds: 8 } });
     await post(server.url, "/v1/caches", { name: "c" });
     const item = `${server.url}/cache/c?key=k`;

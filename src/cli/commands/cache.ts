@@ -22,7 +22,7 @@ export function registerCache(program: Command, io: CommandIo = processIo): void
     .addOption(
       new Option(
         "--durability <durability>",
-        "disk: kept over restarts; memory: faster, gone with the process",
+        "disk: kept over restarts; memory: faster, gone with the process, and past its limits the least recently used keys are evicted",
       ).choices(["disk", "memory"]),
     )
     .action(async (name: string, options: ConnectionOptions & { durability?: string }, command: Command) => {

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { type Field, fieldsOf } from "../../config/fields.ts";
+import { defaultOf, type Field, fieldsOf, wordsOf } from "../../config/fields.ts";
 import { type ConfigSources, type LoadedConfig, loadConfig } from "../../config/load.ts";
 import type { Mode } from "../../config/schema.ts";
 
@@ -27,7 +27,16 @@ export function loadFor(
 function flagsOf(mode: Mode): readonly { field: Field; option: Option }[] {
   return fieldsOf()
     .filter(({ isDevOnly }) => mode === "dev" || !isDevOnly)
-    .map((field) => ({ field, option: new Option(`${field.flag}${valueName[field.kind]}`, field.description) }));
+    .map((field) => ({ field, option: new Option(`${field.flag}${valueName[field.kind]}`, helpOf(field, mode)) }));
+}
+
+/** With the words that it may be, and what it is where nobody says. */
+function helpOf(field: Field, mode: Mode): string {
+  const words = wordsOf(field);
+  const value = defaultOf(field, mode);
+  const isSaid = typeof value === "string" || typeof value === "number";
+  const facts = [...(words ? [words.join(", ")] : []), ...(isSaid ? [`default: ${value}`] : [])];
+  return facts.length === 0 ? field.description : `${field.description} (${facts.join("; ")})`;
 }
 
 const valueName: Readonly<Record<Field["kind"], string>> = {

@@ -87,7 +87,7 @@ It may not
   it.each<[Grant, string]>([
     [
       { resource: "cache", role: "read-write", cache: { name: "c" }, key: { all: true } },
-      'read, write and delete all items of the cache "c", and flush it',
+      'read, write and delete all items and leaderboards of the cache "c", and flush it',
     ],
     [
       { resource: "cache", role: "read", cache: { name: "c" }, key: { name: "YWI" } },
@@ -95,7 +95,7 @@ It may not
     ],
     [
       { resource: "cache", role: "write", cache: { prefix: "c" }, key: { prefix: "_w" } },
-      'write and delete every item whose name begins with "base64url _w" of every cache whose name begins with "c"',
+      'write and delete every item whose key begins with "base64url _w" of every cache whose name begins with "c"',
     ],
     [{ resource: "queue", role: "send-receive", queue: { all: true } }, "send messages to, and receive them from, all"],
     [{ resource: "secret", role: "read", secret: { prefix: "mail-" } }, 'read every secret whose name begins with "ma'],

@@ -50,8 +50,8 @@ function describeOne(grant: Exclude<Grant, { resource: "token" }>): string {
     case "topic":
       return `${verbs.topic[grant.role]} ${select("topic", grant.topic)} of ${select("cache", grant.cache)}`;
     case "cache": {
+      const items = "all" in grant.key ? "all items and leaderboards" : select("item", decodeKey(grant.key), "key");
       const flushes = grant.role !== "read" && "all" in grant.key ? ", and flush it" : "";
-      const items = select("item", decodeKey(grant.key));
       return `${verbs.cache[grant.role]} ${items} of ${select("cache", grant.cache)}${flushes}`;
     }
     case "queue":
@@ -63,10 +63,11 @@ function describeOne(grant: Exclude<Grant, { resource: "token" }>): string {
   }
 }
 
-function select(noun: string, selector: Selector): string {
+/** `id`: what the noun is known by. */
+function select(noun: string, selector: Selector, id = "name"): string {
   if ("all" in selector) return `all ${noun}s`;
   if ("name" in selector) return `the ${noun} "${printable(selector.name)}"`;
-  return `every ${noun} whose name begins with "${printable(selector.prefix)}"`;
+  return `every ${noun} whose ${id} begins with "${printable(selector.prefix)}"`;
 }
 
 /** Keys are bytes: as text where they are one, else as they are written in the grant. */

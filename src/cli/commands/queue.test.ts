@@ -1,12 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../../../test/support/cli.ts";
 import { anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
 
 let door: TestDoor;
-beforeEach(async () => {
+beforeAll(async () => {
   door = await anHttpDoor({ wallMs: Date.UTC(2026, 0, 2) });
 });
-afterEach(() => door[Symbol.asyncDispose]());
+// To open a door for each test takes longer than most of them. A queue goes before the one that takes its dead letters.
+afterEach(async () => {
+  for (const name of ["q", "dead"]) await door.queues.delete(door.principal, name).catch(() => {});
+});
+afterAll(() => door[Symbol.asyncDispose]());
 
 async function run(...args: string[]) {
   const command = runCommand(["queue", ...args], { TODOKU_URL: door.url });

@@ -2,15 +2,20 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../../../test/support/cli.ts";
 import { anHttpDoor, listen, type TestDoor } from "../../../test/support/http-door.ts";
 
 let door: TestDoor;
-beforeEach(async () => {
+beforeAll(async () => {
   door = await anHttpDoor();
 });
-afterEach(() => door[Symbol.asyncDispose]());
+// To open a door for each test takes longer than most of them.
+afterEach(async () => {
+  await door.caches.delete(door.principal, "c").catch(() => {});
+  await door.caches.create(door.principal, "c", "memory");
+});
+afterAll(() => door[Symbol.asyncDispose]());
 
 const env = () => ({ TODOKU_URL: door.url });
 

@@ -195,7 +195,7 @@ describe("authorize", () => {
     expect(isAllowed(own, "item.read", "c", Uint8Array.of(0xff, 0x01))).toBe(false);
     expect(isAllowed(own, "item.write", "c", Uint8Array.of(0xff, 0x00))).toBe(false);
     expect(() => authorize(own, "item.write", "c", Uint8Array.of(0xff, 0x00))).toThrow(
-      'may not do item.write on cache "c"',
+      'may not do item.write on this key of cache "c"',
     );
   });
 });

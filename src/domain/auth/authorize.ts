@@ -72,17 +72,18 @@ export function authorize(principal: Principal, action: Action, cache = "", reso
   if (isAllowed(principal, action, cache, resource)) return;
   throw new TodokuError(
     "permission_denied",
-    `this credential may not do ${action}${describe(action, cache, typeof resource === "string" ? resource : "")}`,
+    `this credential may not do ${action}${describe(action, cache, resource)}`,
   );
 }
 
 /** What the action was asked for; a key is not shown, it may be any bytes. */
-function describe(action: Action, cache: string, name: string): string {
-  if (action.startsWith("queue.")) return name === "" ? "" : ` on queue "${name}"`;
-  if (action.startsWith("secret.")) return name === "" ? "" : ` on secret "${name}"`;
+function describe(action: Action, cache: string, resource: string | Uint8Array): string {
+  if (typeof resource !== "string") return ` on this key of cache "${cache}"`;
+  if (action.startsWith("queue.")) return resource === "" ? "" : ` on queue "${resource}"`;
+  if (action.startsWith("secret.")) return resource === "" ? "" : ` on secret "${resource}"`;
   if (cache === "") return "";
   const noun = action.startsWith("webhook.") ? "webhook" : "topic";
-  return ` on${name === "" ? "" : ` ${noun} "${name}" of`} cache "${cache}"`;
+  return ` on${resource === "" ? "" : ` ${noun} "${resource}" of`} cache "${cache}"`;
 }
 
 /** The question behind {@link authorize}, for lists that show only what the caller may see. */

@@ -28,7 +28,10 @@ export function checkSelector(field: string, selector: Selector): void {
   if (!text.isWellFormed()) throw new TodokuError("invalid_argument", `a ${field} selector is not well-formed Unicode`);
   // Buffer.from passes over what is no base64url: a key prefix of plain text would shrink to one that selects all keys.
   if (field === "key" && Buffer.from(text, "base64url").toString("base64url") !== text) {
-    throw new TodokuError("invalid_argument", "a key selector must be base64url without padding");
+    throw new TodokuError(
+      "invalid_argument",
+      `the key selector "${text}" must be base64url without padding: a key may be any bytes`,
+    );
   }
 }
 

@@ -81,8 +81,15 @@ describe("dictionaries", () => {
     expect(values).toEqual([1, undefined, 1, undefined, ...Array(99).fill(100_000)]);
     await expect(get(100)).rejects.toMatchObject({
       code: "limit_exceeded",
-      message: expect.stringContaining("10000002 bytes"),
+      message: expect.stringContaining("10000834 bytes"),
     });
+    await dictionaries.delete(me, "c", key, undefined);
+  });
+
+  it("count what the protocol has beside each value into an answer that is made larger by fields asked for twice", async () => {
+    await set([{ field: empty, value: Buffer.alloc(99, "x") }]);
+    const asked = dictionaries.get(me, "c", key, Array(limits.collectionMaxElements).fill(empty));
+    await expect(asked).rejects.toMatchObject({ code: "limit_exceeded", subject: "item_size" });
     await dictionaries.delete(me, "c", key, undefined);
   });
 

@@ -111,10 +111,13 @@ export function createDictionaries(
   };
 }
 
+/** What a value takes in an answer of Momento's protocol beside its own bytes. */
+const answerExtraBytes = 8;
+
 /** @throws TodokuError `limit_exceeded`. */
 function checkAnswer(values: readonly (Uint8Array | undefined)[]): void {
-  const bytes = values.reduce((sum, value) => sum + (value?.byteLength ?? 0), 0);
+  const bytes = values.reduce((sum, value) => sum + (value?.byteLength ?? 0) + answerExtraBytes, 0);
   if (bytes <= limits.collectionMaxBytes) return;
-  const text = `item size: the values would have ${bytes} bytes together; must be <= ${limits.collectionMaxBytes}`;
+  const text = `item size: the answer would have ${bytes} bytes; must be <= ${limits.collectionMaxBytes}`;
   throw new TodokuError("limit_exceeded", text, { subject: "item_size" });
 }

@@ -31,6 +31,14 @@ export interface EngineSubject {
 /** Opens a fresh engine. */
 export type OpenSubject = (options?: SubjectOptions) => Promise<EngineSubject>;
 
+/** Steps without all `reopen` but the first: one takes as long as all else in a run, and the runs of a law share an engine anyway. */
+export function oneReopen<Step extends { readonly act: string | { readonly kind: string } }>(
+  steps: fc.Arbitrary<Step[]>,
+): fc.Arbitrary<Step[]> {
+  const isReopen = ({ act }: Step) => (typeof act === "string" ? act : act.kind) === "reopen";
+  return steps.map((all) => all.filter((step, n) => !isReopen(step) || n === all.findIndex(isReopen)));
+}
+
 const key = (name: string, environment = "dev"): RecordKey => ({ kind: "cache", environment, name });
 
 /** The laws of `RecordStore`. */
@@ -121,7 +129,7 @@ export function recordStoreContract(name: string, open: OpenSubject): void {
 
     it("behaves as a plain map, whatever the order of calls", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(recordStep, { maxLength: 40 }), async (steps) => {
+        fc.asyncProperty(oneReopen(fc.array(recordStep, { maxLength: 40 })), async (steps) => {
           await runAgainstModel(subject, steps);
         }),
         { numRuns: 15 },

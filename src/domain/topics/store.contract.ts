@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CacheKey, Durability } from "../cache/cache.ts";
 import { limits } from "../limits.ts";
-import type { EngineSubject, OpenSubject } from "../records/store.contract.ts";
+import { type EngineSubject, type OpenSubject, oneReopen } from "../records/store.contract.ts";
 import { comparePositions, type Position } from "./position.ts";
 import type { AppendResult, HistoryBounds, NewItem, TopicItem, TopicKey } from "./store.ts";
 
@@ -208,7 +208,7 @@ export function topicStoreContract(name: string, durability: Durability, open: O
 
     it("agrees with a plain list per topic, whatever the order of calls", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(topicStep, { maxLength: 30 }), async (steps) => {
+        fc.asyncProperty(oneReopen(fc.array(topicStep, { maxLength: 30 })), async (steps) => {
           let cache = await newCache(`model ${caches}`);
           const model = new Map<string, { texts: string[]; page: number | undefined }>();
           const entry = (topic: string) => model.get(topic) ?? { texts: [], page: undefined };

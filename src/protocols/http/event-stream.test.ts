@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
 import { type Follower, follow } from "../../../test/support/sse.ts";
 import { TodokuError } from "../../domain/errors.ts";
@@ -8,10 +8,16 @@ import { limits } from "../../domain/limits.ts";
 import { formatPosition } from "../../domain/topics/position.ts";
 
 let door: TestDoor;
-beforeEach(async () => {
+beforeAll(async () => {
   door = await anHttpDoor();
 });
-afterEach(() => door[Symbol.asyncDispose]());
+// To open a door for each test takes longer than most of them. The streams of the cache end with it.
+afterEach(async () => {
+  await door.caches.delete(door.principal, "c");
+  await door.caches.create(door.principal, "c", "memory");
+  await noSubscribers();
+});
+afterAll(() => door[Symbol.asyncDispose]());
 
 const path = "/v1/topics/c/t";
 

@@ -1,19 +1,25 @@
 import http2 from "node:http2";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
 import { limits } from "../../domain/limits.ts";
 
 let door: TestDoor;
-beforeEach(async () => {
+/** Of each test its own: to open a door takes longer than most of them. */
+let queue = "";
+let queues = 0;
+beforeAll(async () => {
   door = await anHttpDoor();
-  await door.queues.create(door.principal, "q");
 });
-afterEach(() => door[Symbol.asyncDispose]());
+beforeEach(async () => {
+  queue = `q${++queues}`;
+  await door.queues.create(door.principal, queue);
+});
+afterAll(() => door[Symbol.asyncDispose]());
 
 async function post(path: string, body: unknown) {
-  const response = await fetch(`${door.url}/v1/queues/q/${path}`, {
+  const response = await fetch(`${door.url}/v1/queues/${queue}/${path}`, {
     ...{ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) },
   });
   return { status: response.status, json: await response.json() };
@@ -22,7 +28,7 @@ async function post(path: string, body: unknown) {
 const send = (...bodies: string[]) => post("send", { messages: bodies.map((body) => ({ body })) });
 const receive = async (body: object = {}) => (await post("receive", body)).json.messages;
 const polls = () => door.queueMessages.stats().get("dev")?.polls ?? 0;
-const counts = () => door.queueMessages.counts(door.principal, "q");
+const counts = () => door.queueMessages.counts(door.principal, queue);
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await nextTurn();
@@ -162,7 +168,7 @@ async function expectUncounted(messages: number): Promise<void> {
 describe("a client that leaves, over HTTP/1.1,", () => {
   function ask(body: object): Socket {
     const text = JSON.stringify(body);
-    const head = `POST /v1/queues/q/receive HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${text.length}`;
+    const head = `POST /v1/queues/${queue}/receive HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${text.length}`;
     const socket = connect(Number(new URL(door.url).port), "127.0.0.1");
     socket.on("error", () => {}).write(`${head}\r\n\r\n${text}`);
     return socket;
@@ -219,7 +225,7 @@ describe("a client that leaves, over HTTP/2,", () => {
   });
 
   function ask(body: object): http2.ClientHttp2Stream {
-    const headers = { ":method": "POST", ":path": "/v1/queues/q/receive", "content-type": "application/json" };
+    const headers = { ":method": "POST", ":path": `/v1/queues/${queue}/receive`, "content-type": "application/json" };
     const stream = session.request(headers);
     stream.on("error", () => {}).end(JSON.stringify(body));
     return stream;

@@ -1,11 +1,17 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
 
 let door: TestDoor;
-beforeEach(async () => {
+beforeAll(async () => {
   door = await anHttpDoor();
 });
-afterEach(() => door[Symbol.asyncDispose]());
+// To open a door for each test takes longer than most of them.
+afterEach(async () => {
+  const names = (await call("GET", "")).json.queues.map(({ name }: { name: string }) => name);
+  for (const name of names) await call("PATCH", `/${name}`, { deadLetter: null });
+  for (const name of names) expect((await call("DELETE", `/${name}`)).status).toBe(204);
+});
+afterAll(() => door[Symbol.asyncDispose]());
 
 async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   const sent = body === undefined ? {} : { body: JSON.stringify(body) };

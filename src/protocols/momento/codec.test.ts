@@ -196,6 +196,14 @@ describe("a message of the greatest size", () => {
     expect(performance.now() - startMs).toBeLessThan(800);
   });
 
+  it.each<[string, (bytes: Uint8Array) => unknown]>(decoders)(
+    "that has millions of fields is refused by %s",
+    (_, decode) => {
+      const bytes = emptyFields(2);
+      expect(() => decode(bytes)).toThrow(/more than \d+ fields/);
+    },
+  );
+
   it("that has as many values or elements as a call may have is read, and so is one large value", () => {
     const { values } = decodeMessage(ListConcatenateBackRequestSchema, emptyFields(2, 200_002));
     expect(values).toHaveLength(100_001);

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { TodokuError } from "../../domain/errors.ts";
+import { limits } from "../../domain/limits.ts";
 import type { Position } from "../../domain/topics/position.ts";
 
 /** What a path names: the items of a cache, or a topic. */
@@ -53,11 +54,14 @@ export function readKey(query: URLSearchParams): Uint8Array {
   return Buffer.from(base64, "base64");
 }
 
-/** Milliseconds of `ttl_seconds`; the domain checks their bounds. @throws TodokuError `invalid_argument`. */
+/** Milliseconds of `ttl_seconds`. @throws TodokuError `invalid_argument`. */
 export function readTtlMs(query: URLSearchParams): number {
-  const text = one(query, "ttl_seconds") ?? "";
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  throw new TodokuError("invalid_argument", '"ttl_seconds" must be a whole number of seconds');
+  const text = one(query, "ttl_seconds");
+  const seconds = /^\d{1,9}$/.test(text ?? "") ? Number(text) : 0;
+  const most = limits.itemTtlMaxMs / 1000;
+  if (seconds >= 1 && seconds <= most) return seconds * 1000;
+  const given = text === undefined ? "is missing: it" : `"${text.slice(0, 20)}"`;
+  throw new TodokuError("invalid_argument", `"ttl_seconds" ${given} must be a whole number >= 1 and <= ${most}`);
 }
 
 /** Where a poll begins: behind which position, or from now on with sequence number 0. @throws TodokuError `invalid_argument`. */

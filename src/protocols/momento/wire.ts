@@ -4,6 +4,8 @@ import { TodokuError } from "../../domain/errors.ts";
 /** Protobuf's wire types, as far as proto3 uses them: groups (3 and 4) are refused, not skipped. */
 export const wireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
+/** The messages that are read by hand have up to five: ten megabytes of fields that nobody wants held up everybody for half a second. */
+const fieldsMax = 1000;
 /** A varint carries 7 bits per byte, so 64 bits need ten. */
 const varintMaxBytes = 10;
 const noBytes = new Uint8Array(0);
@@ -24,6 +26,7 @@ export class WireReader {
   readonly #bytes: Buffer;
   #wireType = 0;
   #position = 0;
+  #fields = 0;
   #end: number;
 
   /** `message` is the name that errors give. */
@@ -36,6 +39,7 @@ export class WireReader {
   /** Moves to the next field of the message at hand; false at its end. The field must then be read, entered or skipped. */
   next(): boolean {
     if (this.#position === this.#end) return false;
+    if (++this.#fields > fieldsMax) throw refused(`${this.#message}: more than ${fieldsMax} fields`);
     const tag = this.#varint("field tag");
     this.field = Math.floor(tag / 8);
     this.#wireType = tag % 8;

@@ -1,34 +1,37 @@
 // The unmodified web SDK and a real Todoku.
 import { createServer, type Server, type Socket, connect as tcpConnect } from "node:net";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { aDirectory, aServer } from "../../../../../test/support/server.ts";
 import { installXmlHttpRequest } from "../testing/xml-http-request.ts";
 import { LiveConnection, type LiveMessage, type LiveOptions, type LiveState } from "./live-connection.ts";
 import type { LiveToken } from "./live-token.ts";
 
 const cacheName = "notifications";
-const topic = "user-1";
+/** Of each test its own. */
+let topic = "";
+let topics = 0;
 const quick = { silenceMs: 2500, backoff: { firstMs: 20, maxMs: 100 }, renewMinMs: 0 };
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
-beforeAll(installXmlHttpRequest);
+let todoku: Awaited<ReturnType<typeof aServer>>;
+beforeAll(async () => {
+  installXmlHttpRequest();
+  todoku = await aServer();
+  await post(`${todoku.url}/v1/caches`, { name: cacheName });
+});
+afterAll(() => todoku[Symbol.asyncDispose]());
+beforeEach(() => {
+  topic = `user-${++topics}`;
+});
 
 async function post(url: string, body: unknown): Promise<Record<string, unknown>> {
   const headers = { "content-type": "application/json" };
   const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
   return response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>);
-}
-
-/** A Todoku with the cache. */
-async function aTodoku(options: Parameters<typeof aServer>[0] = {}) {
-  const server = await aServer(options);
-  cleanUps.push(() => server[Symbol.asyncDispose]());
-  await post(`${server.url}/v1/caches`, { name: cacheName }).catch(() => undefined);
-  return server;
 }
 
 const publish = (url: string, text: string) => post(`${url}/v1/topics/${cacheName}/${topic}`, { text });
@@ -106,7 +109,7 @@ const numbers = (from: number, to: number) => Array.from({ length: to - from + 1
 
 describe("LiveConnection", () => {
   it("passes on what is published, in order", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     const one = follow({ getToken: () => aToken(url) });
     await one.live();
     for (const text of numbers(1, 20)) await publish(url, text);
@@ -116,7 +119,7 @@ describe("LiveConnection", () => {
   });
 
   it("gives a new device what was there before as old, and nothing of it as new", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     for (const text of numbers(1, 3)) await publish(url, text);
     const one = follow({ getToken: () => aToken(url) });
     await one.live();
@@ -126,7 +129,7 @@ describe("LiveConnection", () => {
   });
 
   it("reads at most a thousand old messages", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     await Promise.all(numbers(1, 1200).map((text) => publish(url, text)));
     const one = follow({ getToken: () => aToken(url) });
     await one.live();
@@ -135,7 +138,7 @@ describe("LiveConnection", () => {
   });
 
   it("goes on behind the position of a known device", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     for (const text of numbers(1, 3)) await publish(url, text);
     const first = follow({ getToken: () => aToken(url) });
     await first.untilTexts(numbers(1, 3));
@@ -146,7 +149,7 @@ describe("LiveConnection", () => {
   });
 
   it("begins anew when the position lies ahead of the topic, whose data were deleted", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     await publish(url, "m1");
     const one = follow({ getToken: () => aToken(url), after: { page: 9_000_000, sequence: 7 } });
     await one.live();
@@ -155,7 +158,7 @@ describe("LiveConnection", () => {
   });
 
   it("changes its token before it expires, without a gap and without a repetition", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     const getToken = vi.fn(() => aToken(url, 3));
     const one = follow({ getToken, timing: { ...quick, renewAfterShare: 0.1 } });
     await one.live();
@@ -167,7 +170,7 @@ describe("LiveConnection", () => {
   });
 
   it("keeps its stream while no new token can be had", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     let calls = 0;
     const getToken = async () => {
       if (++calls > 1) throw new Error("503");
@@ -181,7 +184,7 @@ describe("LiveConnection", () => {
   });
 
   it("comes back with a new token when its token has expired after all", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     const one = follow({ getToken: () => aToken(url, 1), timing: { ...quick, renewMinMs: 60_000 } });
     await one.live(2);
     await publish(url, "m1");
@@ -189,7 +192,7 @@ describe("LiveConnection", () => {
   });
 
   it("loses and repeats nothing over cut lines", async () => {
-    const { url, port } = await aTodoku();
+    const { url, port } = todoku;
     const line = await aLine(port);
     const one = follow({ getToken: () => aToken(url, 600, line.url) });
     await one.live();
@@ -201,7 +204,7 @@ describe("LiveConnection", () => {
   });
 
   it("finds out that a line is dead though nobody closed it", async () => {
-    const { url, port } = await aTodoku();
+    const { url, port } = todoku;
     const line = await aLine(port);
     const one = follow({ getToken: () => aToken(url, 600, line.url), timing: { ...quick, openTimeoutMs: 500 } });
     await one.live();
@@ -231,7 +234,7 @@ describe("LiveConnection", () => {
   });
 
   it("waits no longer when it is told to hurry", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     let isOffline = true;
     const getToken = () => (isOffline ? Promise.reject(new Error("offline")) : aToken(url));
     const one = follow({ getToken, timing: { ...quick, backoff: { firstMs: 3_600_000, maxMs: 3_600_000 } } });
@@ -244,7 +247,7 @@ describe("LiveConnection", () => {
   });
 
   it("stops, and goes on where it stopped", async () => {
-    const { url } = await aTodoku();
+    const { url } = todoku;
     const one = follow({ getToken: () => aToken(url) });
     await one.live();
     await publish(url, "m1");
@@ -263,8 +266,8 @@ describe("LiveConnection", () => {
   });
 
   it("listens to nothing with a token for another topic", async () => {
-    const { url } = await aTodoku();
-    const getToken = vi.fn(async () => ({ ...(await aToken(url)), topic: "user-2" }));
+    const { url } = todoku;
+    const getToken = vi.fn(async () => ({ ...(await aToken(url)), topic: "somebody else's" }));
     const one = follow({ getToken });
     await one.until(() => expect(getToken.mock.calls.length).toBeGreaterThan(1));
     expect(one.states).not.toContain("live");
