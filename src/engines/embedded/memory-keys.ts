@@ -48,10 +48,7 @@ export class MemoryKeys {
   find({ cacheId }: CacheKey, key: Uint8Array, nowMs: number): KeptItem | undefined {
     const kept = this.#spaces.get(cacheId)?.items.get(pathOf(key));
     if (kept === undefined || kept.expiresAtMs <= nowMs) return undefined;
-    const { items } = kept.space.cache;
-    items.remove(kept);
-    items.push(kept);
-    kept.usedAt = ++this.#uses;
+    this.#use(kept);
     return kept;
   }
 
@@ -61,6 +58,8 @@ export class MemoryKeys {
     this.checkSize(cache.environment, bytes);
     const path = pathOf(key);
     const space = this.#spaces.get(cache.cacheId) ?? this.#open(cache);
+    const known = space.items.get(path);
+    if (known !== undefined) return this.#replace(known, content, expiresAtMs, bytes);
     const usedAt = ++this.#uses;
     const kept: KeptItem = {
       path,
@@ -74,8 +73,6 @@ export class MemoryKeys {
       sooner: undefined,
       later: undefined,
     };
-    const replaced = space.items.get(path);
-    if (replaced !== undefined) this.#unlink(replaced);
     space.items.set(path, kept);
     space.cache.items.push(kept);
     this.#budget.count(space.cache, bytes);
@@ -153,6 +150,22 @@ export class MemoryKeys {
       this.#toFree.pop();
     }
     return false;
+  }
+
+  /** In its place: a `Set` of a key that is there makes nothing that V8 has to collect but the old value. */
+  #replace(kept: KeptItem, content: Content, expiresAtMs: number, bytes: number): KeptItem {
+    (kept as Changing<KeptItem>).content = content;
+    if (kept.expiresAtMs !== expiresAtMs) this.expireAt(kept, expiresAtMs);
+    this.#use(kept);
+    this.resize(kept, bytes);
+    return kept;
+  }
+
+  #use(kept: KeptItem): void {
+    const { items } = kept.space.cache;
+    items.remove(kept);
+    items.push(kept);
+    kept.usedAt = ++this.#uses;
   }
 
   /** A new space for the cache's keys, which is the cache's first unless it has one under the other sign. */
