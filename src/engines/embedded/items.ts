@@ -1,6 +1,6 @@
-import { Buffer } from "node:buffer";
 import { type ItemType, itemTypes, wrongType } from "../../domain/cache/item-type.ts";
 import type { ItemStore, KeyState, StoredItem } from "../../domain/cache/store.ts";
+import { textOf } from "../../lib/byte-text.ts";
 import { ItemCache } from "./item-cache.ts";
 import { createItemChanges, nameCache } from "./items-changes.ts";
 import type { EmbeddedRecords } from "./records.ts";
@@ -164,7 +164,6 @@ function readState(storage: Storage, cacheId: number, key: Uint8Array): Promise<
   });
 }
 
-// latin1 maps each byte to one character of one byte in V8's heap.
 function pathOf(cacheId: number, key: Uint8Array): string {
-  return `${cacheId} ${Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1")}`;
+  return `${cacheId} ${textOf(key)}`;
 }

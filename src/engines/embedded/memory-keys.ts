@@ -1,7 +1,7 @@
-import { Buffer } from "node:buffer";
 import type { CacheKey } from "../../domain/cache/cache.ts";
 import type { ItemType } from "../../domain/cache/item-type.ts";
 import { TodokuError } from "../../domain/errors.ts";
+import { textOf } from "../../lib/byte-text.ts";
 import { ForgottenCaches } from "./forgotten-caches.ts";
 import { type Evictions, type MemoryBounds, MemoryBudget } from "./memory-budget.ts";
 import { ExpiringKeys } from "./memory-expiry.ts";
@@ -46,7 +46,7 @@ export class MemoryKeys {
 
   /** What the key holds at `nowMs`; it is then the last that was used. */
   find({ cacheId }: CacheKey, key: Uint8Array, nowMs: number): KeptItem | undefined {
-    const kept = this.#spaces.get(cacheId)?.items.get(pathOf(key));
+    const kept = this.#spaces.get(cacheId)?.items.get(textOf(key));
     if (kept === undefined || kept.expiresAtMs <= nowMs) return undefined;
     this.#use(kept);
     return kept;
@@ -56,7 +56,7 @@ export class MemoryKeys {
   put(cache: CacheKey, key: Uint8Array, content: Content, expiresAtMs: number, bytes: number): KeptItem {
     this.checkLive(cache);
     this.checkSize(cache.environment, bytes);
-    const path = pathOf(key);
+    const path = textOf(key);
     const space = this.#spaces.get(cache.cacheId) ?? this.#open(cache);
     const known = space.items.get(path);
     if (known !== undefined) return this.#replace(known, content, expiresAtMs, bytes);
@@ -106,7 +106,7 @@ export class MemoryKeys {
   }
 
   delete({ cacheId }: CacheKey, key: Uint8Array): void {
-    this.drop(this.#spaces.get(cacheId)?.items.get(pathOf(key)));
+    this.drop(this.#spaces.get(cacheId)?.items.get(textOf(key)));
   }
 
   drop(kept: KeptItem | undefined): void {
@@ -188,8 +188,4 @@ export class MemoryKeys {
 /** As an error names it: a scalar, or the collection's type. */
 export function typeOf(content: Content): ItemType {
   return typeof content === "string" || content instanceof Uint8Array ? "scalar" : content.type;
-}
-
-function pathOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }

@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import { bytesOfText, textOf } from "../../lib/byte-text.ts";
 import { itemOverheadBytes } from "./memory-keys.ts";
 import type { Content } from "./memory-usage.ts";
 
@@ -13,12 +13,12 @@ const arrayOverheadBytes = 400;
 /** A scalar of its own, as it is kept: the caller's bytes may change. */
 export function keepScalar(value: Uint8Array): string | Uint8Array {
   if (value.byteLength > textMaxBytes) return new Uint8Array(value);
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1");
+  return textOf(value);
 }
 
 /** The scalar's bytes; undefined: a collection. */
 export function readScalar(content: Content): Uint8Array | undefined {
-  if (typeof content === "string") return Buffer.from(content, "latin1");
+  if (typeof content === "string") return bytesOfText(content);
   return content instanceof Uint8Array ? content : undefined;
 }
 

@@ -1,5 +1,3 @@
-import { Buffer } from "node:buffer";
-
 /**
  * The elements of one set in memory, as texts with a character for each byte: V8 keeps less for those than for views, and knows equal
  * ones. A place in the array for each of them makes every choice at random O(1).
@@ -52,14 +50,4 @@ export class MemorySet {
   at(places: Uint32Array): string[] {
     return Array.from(places, (place) => this.#elements[place] as string);
   }
-}
-
-/** As a {@link MemorySet} keeps it. */
-export function textOf(element: Uint8Array): string {
-  return Buffer.from(element.buffer, element.byteOffset, element.byteLength).toString("latin1");
-}
-
-/** As {@link textOf} took it. */
-export function bytesOfText(text: string): Uint8Array {
-  return Buffer.from(text, "latin1");
 }

@@ -1,9 +1,10 @@
 import type { CacheKey } from "../../domain/cache/cache.ts";
 import type { SetStore } from "../../domain/cache/set-store.ts";
+import { bytesOfText, textOf } from "../../lib/byte-text.ts";
 import { chooseIndexes } from "../../lib/choose-indexes.ts";
 import { createMemoryCollections } from "./memory-collections.ts";
 import type { MemoryKeys } from "./memory-keys.ts";
-import { bytesOfText, MemorySet, textOf } from "./memory-set.ts";
+import { MemorySet } from "./memory-set.ts";
 
 /** An element: the text's header, its slot in the array, and its entry in the map, 62 to 90; 160 when most of them are gone. */
 const overhead = { bytes: 256, elementBytes: 120 };

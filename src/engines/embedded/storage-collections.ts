@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type ItemType, itemTypes } from "../../domain/cache/item-type.ts";
+import { answering, type Operation } from "./storage-verdict.ts";
 
 /** How long one step frees elements, so that a commit behind it stays short. */
 const stepMs = 5;
@@ -17,10 +18,10 @@ export interface Collections {
   /** One bounded step; answers whether there is more to do. */
   step(): boolean;
   /**
-   * Something was added, in so many ms: as much time goes into freeing, if there is anything. What waits to be freed counts for no budget, so that
+   * Lets `work` add something: as much time as it takes goes into freeing, if there is anything. What waits to be freed counts for no budget, so that
    * without this whoever adds and deletes faster than {@link Collections.step} frees would fill the disk.
    */
-  added(ms: number): void;
+  adding<T>(work: () => T): T;
 }
 
 export function createCollections(db: DatabaseSync): Collections {
@@ -57,13 +58,22 @@ export function createCollections(db: DatabaseSync): Collections {
       addFreed.get(collection, itemTypes.indexOf(type));
     },
     step,
-    added(ms) {
-      owedMs += ms;
-      if (owedMs < owedMinMs) return;
-      step(owedMs);
-      owedMs = 0;
+    adding(work) {
+      const startMs = performance.now();
+      const result = work();
+      owedMs += performance.now() - startMs;
+      if (owedMs >= owedMinMs) {
+        step(owedMs);
+        owedMs = 0;
+      }
+      return result;
     },
   };
+}
+
+/** An operation that adds, as {@link Collections.adding} and {@link answering} do it. */
+export function addingOperation(collections: Collections, work: Operation): Operation {
+  return answering((op, answer) => collections.adding(() => work(op, answer)));
 }
 
 /** Drops up to {@link freedChunk} elements of a collection that is gone; true when there are more. */

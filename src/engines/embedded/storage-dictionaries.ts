@@ -2,11 +2,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { type CollectionExpiry, checkCollection } from "../../domain/cache/collections.ts";
 import type { DictionaryEntry } from "../../domain/cache/dictionary-store.ts";
 import { addWholeNumber, wholeNumberBytes } from "../../domain/cache/whole-number.ts";
-import { TodokuError } from "../../domain/errors.ts";
 import { readBlobs, readExpiry } from "./disk-collections.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
 import { budgetOf, type CollectionPlace, type CollectionRows, readPlace } from "./storage-collection-rows.ts";
-import type { Collections } from "./storage-collections.ts";
+import { addingOperation, type Collections } from "./storage-collections.ts";
 import {
   createDictionaryElements,
   type DictionarySize,
@@ -15,6 +14,7 @@ import {
   noSize,
 } from "./storage-dictionary-elements.ts";
 import type { ItemRow } from "./storage-item-rows.ts";
+import { createUndoable } from "./storage-undoable.ts";
 import { answering, type Operation } from "./storage-verdict.ts";
 
 /** Operations on `disk` dictionaries in the storage thread, by their names. Each has read all of its part before it does anything. */
@@ -24,7 +24,7 @@ export function dictionaryOperations(
   collections: Collections,
 ): Readonly<Record<string, Operation>> {
   const elements = createDictionaryElements(db);
-  const undoing = createUndoing(db);
+  const undoable = createUndoable(db);
 
   function sizeOf(place: CollectionPlace, row: ItemRow): DictionarySize {
     return dictionarySize(row.elements, budgetOf(row, place.key));
@@ -39,7 +39,7 @@ export function dictionaryOperations(
   ): void {
     const collection = row?.collection ?? collections.nextNumber();
     // Stored first: to look a hundred thousand fields up takes as long as storing them.
-    undoing(() => {
+    undoable(() => {
       const size = elements.put(collection, row === undefined ? noSize : sizeOf(place, row), entries);
       checkCollection(size.elements, size.elementBytes);
       const bytes = dictionaryBudget(size);
@@ -79,38 +79,10 @@ export function dictionaryOperations(
     answer.put("ok");
   }
 
-  /** What waits to be freed counts for no budget, so who adds frees. */
-  function freeing(work: Operation): Operation {
-    return (op, answer) => {
-      const startMs = performance.now();
-      work(op, answer);
-      collections.added(performance.now() - startMs);
-    };
-  }
-
   return {
-    "dictionaries.set": answering(freeing(set)),
-    "dictionaries.increment": answering(freeing(increment)),
+    "dictionaries.set": addingOperation(collections, set),
+    "dictionaries.increment": addingOperation(collections, increment),
     "dictionaries.delete": answering(drop),
-  };
-}
-
-/** Takes back what `work` wrote to the file when it throws a TodokuError; anything else ends the batch. */
-function createUndoing(db: DatabaseSync): (work: () => void) => void {
-  const begin = db.prepare("SAVEPOINT dictionary");
-  const undo = db.prepare("ROLLBACK TO dictionary");
-  const end = db.prepare("RELEASE dictionary");
-  return (work) => {
-    begin.get();
-    try {
-      work();
-    } catch (error) {
-      if (!(error instanceof TodokuError)) throw error;
-      undo.get();
-      end.get();
-      throw error;
-    }
-    end.get();
   };
 }
 

@@ -70,14 +70,11 @@ export class StorageLedger {
     this.#environmentsById.clear();
     this.#dirty.clear();
     this.#live.clear();
-    for (const row of this.db
-      .prepare("SELECT id FROM records WHERE kind IN ('cache', 'queue', 'subscription')")
-      .iterate()) {
-      this.#live.add(Number(row.id));
-    }
+    const live = this.db.prepare("SELECT id FROM records WHERE kind IN ('cache', 'queue', 'subscription')").all();
+    for (const { id } of live) this.#live.add(Number(id));
     for (const part of allParts) {
       this.#forgotten[part].clear();
-      for (const row of this.db.prepare("SELECT id FROM forgotten WHERE part = ?").iterate(part)) {
+      for (const row of this.db.prepare("SELECT id FROM forgotten WHERE part = ?").all(part)) {
         this.#forgotten[part].add(Number(row.id));
         this.toSweep[part].add(Number(row.id));
       }

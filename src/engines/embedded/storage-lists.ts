@@ -11,7 +11,7 @@ import {
 import { readBlobs, readExpiry } from "./disk-collections.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
 import { budgetOf, type CollectionPlace, type CollectionRows, readPlace } from "./storage-collection-rows.ts";
-import type { Collections } from "./storage-collections.ts";
+import { addingOperation, type Collections } from "./storage-collections.ts";
 import type { ItemRow } from "./storage-item-rows.ts";
 import { boundsOf, createListElements, type ListBounds, listBudget } from "./storage-list-elements.ts";
 import { answering, type Operation } from "./storage-verdict.ts";
@@ -105,12 +105,6 @@ export function listOperations(
     settle(place, found, answer, isRefreshed ? expiresAtMs : undefined);
   }
 
-  function pushAndFree(op: FieldReader, answer: FieldWriter): void {
-    const startMs = performance.now();
-    push(op, answer);
-    collections.added(performance.now() - startMs);
-  }
-
   function pop(op: FieldReader, answer: FieldWriter): void {
     const [place, end] = [readPlace(op), op.text() as ListEnd];
     let value: Uint8Array | undefined;
@@ -151,7 +145,7 @@ export function listOperations(
   }
 
   return {
-    "lists.push": answering(pushAndFree),
+    "lists.push": addingOperation(collections, push),
     "lists.pop": answering(pop),
     "lists.retain": answering(retain),
     "lists.remove": answering(remove),

@@ -3,7 +3,7 @@ import { checkCollection } from "../../domain/cache/collections.ts";
 import { readBlobs, readExpiry } from "./disk-collections.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
 import { type CollectionPlace, type CollectionRows, readPlace } from "./storage-collection-rows.ts";
-import type { Collections } from "./storage-collections.ts";
+import { addingOperation, type Collections } from "./storage-collections.ts";
 import type { ItemRow } from "./storage-item-rows.ts";
 import { countsOf, createSetWriter, type SetCounts, setBudget } from "./storage-set-elements.ts";
 import { createUndoable } from "./storage-undoable.ts";
@@ -104,18 +104,10 @@ export function setOperations(
     for (const element of popped ?? []) answer.putBlob(element);
   }
 
-  /** What writes elements pays for those that wait to be freed. */
-  const freeing = (operation: Operation): Operation =>
-    answering((op, answer) => {
-      const startMs = performance.now();
-      operation(op, answer);
-      collections.added(performance.now() - startMs);
-    });
-
   return {
-    "sets.union": freeing(union),
+    "sets.union": addingOperation(collections, union),
     "sets.subtract": answering(subtract),
-    "sets.subtractFrom": freeing(subtractFrom),
+    "sets.subtractFrom": addingOperation(collections, subtractFrom),
     "sets.pop": answering(pop),
   };
 }

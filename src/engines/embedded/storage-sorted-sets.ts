@@ -7,7 +7,7 @@ import { bytesOfText, textOf } from "../../lib/byte-text.ts";
 import { readBlobs, readExpiry } from "./disk-collections.ts";
 import type { FieldReader, FieldWriter } from "./fields.ts";
 import { budgetOf, type CollectionPlace, type CollectionRows, readPlace } from "./storage-collection-rows.ts";
-import type { Collections } from "./storage-collections.ts";
+import { addingOperation, type Collections } from "./storage-collections.ts";
 import type { ItemRow } from "./storage-item-rows.ts";
 import {
   createSortedElements,
@@ -160,20 +160,11 @@ export function sortedSetOperations(
     answer.put(length);
   }
 
-  /** Who adds pays for what waits to be freed. */
-  function adding(work: Operation): Operation {
-    return answering((op, answer) => {
-      const startMs = performance.now();
-      work(op, answer);
-      collections.added(performance.now() - startMs);
-    });
-  }
-
   return {
-    "sortedSets.put": adding(put),
-    "sortedSets.increment": adding(increment),
+    "sortedSets.put": addingOperation(collections, put),
+    "sortedSets.increment": addingOperation(collections, increment),
     "sortedSets.remove": answering(remove),
-    "sortedSets.unionStore": adding(unionStore),
+    "sortedSets.unionStore": addingOperation(collections, unionStore),
   };
 }
 
