@@ -101,7 +101,7 @@ describe(`a server with ${heapMb} MB of heap`, () => {
     await repeat(110, (n) => set(session, "one", `c${1 + (n % 7)}`, `first ${n}`, large));
     await repeat(times * 2000, (n) => set(session, environmentOf(n), cacheOf(n), `small ${n}`, small));
     await repeat(times * 60, (n) => push(session, environmentOf(n), cacheOf(n), `list ${n}`, elements));
-    await repeat(times * 30, () => push(session, "two", "c1", "long list", elements));
+    await repeat(times * 30, (n) => push(session, "two", "c1", `long list ${n % times}`, elements));
     await repeat(times * 120, (n) => set(session, environmentOf(n), cacheOf(n), `last ${n}`, large));
 
     for (const reason of ["cache", "environment", "total"]) {
