@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import { keyOf } from "./dictionary-keys.ts";
 import { readBlobs } from "./disk-collections.ts";
+import { keyOf } from "./element-keys.ts";
 import { createFindCollection, lengthRead, type Read } from "./reader-collections.ts";
 
 /** Reads of `disk` dictionaries in the reader thread, by their names. */

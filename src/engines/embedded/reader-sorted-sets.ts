@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type CountBelow, nextScore, placesOf, resolveRange } from "../../domain/cache/score-order.ts";
 import type { ScoredElement, ScoreOrder } from "../../domain/cache/sorted-set-store.ts";
-import { keyOf } from "./dictionary-keys.ts";
 import { readBlobs } from "./disk-collections.ts";
+import { keyOf } from "./element-keys.ts";
 import type { FieldWriter } from "./fields.ts";
 import { type CollectionHead, createFindCollection, lengthRead, type Read } from "./reader-collections.ts";
 import { compareScored, createSortedOrder } from "./reader-sorted-order.ts";

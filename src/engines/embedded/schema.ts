@@ -9,7 +9,7 @@ import { TodokuError } from "../../domain/errors.ts";
  * `queue_messages.row` is `(queue << 44) | sequence` in the same way; `queue` is a short number, for ids of records have up to 42 bits.
  * Large bodies lie apart, so that a receive, which changes its row, does not write them again.
  * `items` has one row per key whatever its type; leaderboards, which have names of their own, lie under the negative id of their cache. The elements of a collection lie under its number in a table of their own; those of a list that
- * count are from `front` to `back`, the positions of the first and the last. `large_set_elements` has those of sets and sorted sets that are too large for a key (set-elements.ts, dictionary-keys.ts). `sorted_set_blocks` counts the elements of large sorted sets. What `freed_collections` names is dropped in steps.
+ * count are from `front` to `back`, the positions of the first and the last. `large_set_elements` has those of sets and sorted sets that are too large for a key (set-elements.ts, element-keys.ts). `sorted_set_blocks` counts the elements of large sorted sets. What `freed_collections` names is dropped in steps.
  * `row` of a subscription's deliveries and failures is `(id << 20) | (number modulo what is kept)`: a new entry takes the place of the oldest.
  */
 export const migrations: readonly string[] = [

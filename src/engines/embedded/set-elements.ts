@@ -1,18 +1,16 @@
 import { hash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { chooseIndexes } from "../../lib/choose-indexes.ts";
-
-/** Elements up to this length are keys. A cell of an index may have 1,002 bytes in its page. */
-const keyMaxBytes = 512;
+import { isOwnKey } from "./element-keys.ts";
 
 /**
- * What a set's element is found by. SQLite reads all of a key that does not fit in its page whenever a search passes it, for any set
- * (100 kB: 20 us), so larger elements lie apart, and a hash of them is the key: a text, so that it equals no element.
+ * What a set's element is found by. Those that are too large for a key lie apart, and a hash of them is the key: a text, so that it equals no
+ * element. It needs none of their bytes, as those of element-keys.ts have them: sets have no order.
  */
 type SetElementKey = Uint8Array | string;
 
 export function keyOf(element: Uint8Array): SetElementKey {
-  return element.byteLength <= keyMaxBytes ? element : hash("sha256", element, "base64url");
+  return isOwnKey(element) ? element : hash("sha256", element, "base64url");
 }
 
 /** How both threads read the elements of `disk` sets. */

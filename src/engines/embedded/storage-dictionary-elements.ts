@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { DictionaryEntry } from "../../domain/cache/dictionary-store.ts";
 import { textOf } from "../../lib/byte-text.ts";
-import { isOwnKey, keyOf } from "./dictionary-keys.ts";
+import { isOwnKey, keyOf } from "./element-keys.ts";
 
 /** What SQLite keeps for an element beside its bytes, with 1 M in no order: 37 with a field of 12 bytes, 46 with one of 16, for the index has them too. */
 const elementOverheadBytes = 40;

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { ScoredElement } from "../../domain/cache/sorted-set-store.ts";
-import { isOwnKey, keyOf } from "./dictionary-keys.ts";
+import { isOwnKey, keyOf } from "./element-keys.ts";
 import { createSortedBlocks } from "./storage-sorted-blocks.ts";
 
 /** What SQLite keeps for an element beside its bytes, which it keeps twice: keys, scores, cells, and room that pages leave free. 28 to 43 as measured. */
