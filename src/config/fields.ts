@@ -9,7 +9,8 @@ export interface Field {
   readonly flag: string;
   /** Like `TODOKU_DRAIN_SECONDS`. */
   readonly variable: string;
-  readonly kind: "text" | "number" | "boolean" | "list" | "map";
+  /** `objects`: a list of groups, see {@link membersOf}. */
+  readonly kind: "text" | "number" | "boolean" | "list" | "objects" | "map";
   /** Checks one value; without default. */
   readonly schema: z.ZodType;
   readonly description: string;
@@ -17,6 +18,49 @@ export interface Field {
   readonly isLive: boolean;
   readonly isDevOnly: boolean;
 }
+
+/** What one value of each object of a list is. */
+export interface Member extends Pick<Field, "path" | "schema" | "description" | "isSecret"> {
+  /** It has none, and must be given. */
+  readonly isRequired: boolean;
+  readonly defaultValue: unknown;
+}
+
+/** Every value of the objects of a list, like `gateway.endpoints[].path`; none: it is no such list. */
+export function membersOf({ path, schema }: Pick<Field, "path" | "schema">): readonly Member[] {
+  const element = schema instanceof z.ZodArray ? elementOf(schema) : undefined;
+  return element instanceof z.ZodObject ? collectMembers(element, `${path}[]`) : [];
+}
+
+function collectMembers(group: z.ZodObject, above: string): readonly Member[] {
+  return Object.entries(group.shape).flatMap(([name, outer]) => {
+    const { schema, meta } = unwrap(outer as z.ZodType, {});
+    const path = `${above}.${name}`;
+    if (schema instanceof z.ZodObject) return collectMembers(schema, path);
+    const absent = (outer as z.ZodType).safeParse(undefined);
+    const { description = "", isSecret = false } = meta;
+    const member = { path, schema, description, isSecret, isRequired: !absent.success, defaultValue: absent.data };
+    return [member, ...membersOf(member)];
+  });
+}
+
+/** The value as it may be shown: what is secret is masked. */
+export function shownValue(field: Field, value: unknown): unknown {
+  if (value === undefined) return undefined;
+  if (field.isSecret) return mask;
+  const secrets = membersOf(field).filter(({ isSecret }) => isSecret);
+  if (secrets.length === 0 || !Array.isArray(value)) return value;
+  return value.map((element: unknown) => {
+    const copy = structuredClone(element) as Record<string, unknown>;
+    for (const { path } of secrets) {
+      const below = path.slice(`${field.path}[].`.length);
+      if (valueAt(copy, below) !== undefined) setAt(copy, below, mask);
+    }
+    return copy;
+  });
+}
+
+const mask = "********";
 
 /** Every value of `schema`, in its order; groups are gone through. */
 export function fieldsOf(schema: z.ZodObject = configSchema): readonly Field[] {
@@ -61,8 +105,12 @@ function toField(path: readonly string[], schema: z.ZodType, meta: z.GlobalMeta)
 function kindOf(schema: z.ZodType): Field["kind"] {
   if (schema instanceof z.ZodNumber) return "number";
   if (schema instanceof z.ZodBoolean) return "boolean";
-  if (schema instanceof z.ZodArray) return "list";
+  if (schema instanceof z.ZodArray) return elementOf(schema) instanceof z.ZodObject ? "objects" : "list";
   return schema instanceof z.ZodRecord ? "map" : "text";
+}
+
+function elementOf(list: z.ZodArray): z.ZodType {
+  return unwrap(list.element as z.ZodType, {}).schema;
 }
 
 /** The words that it may be; undefined: it is no such field. */

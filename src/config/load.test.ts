@@ -142,8 +142,8 @@ describe("the configuration", () => {
     for (const [place, bound, value] of [
       ["port (--port)", "65535", "99999"],
       ["drain.seconds (TODOKU_DRAIN_SECONDS)", "number", '"soon"'],
-      ["trustedProxies.0 (TODOKU_TRUSTED_PROXIES)", "10.0.0.0/8", '"10.0.0.0/33"'],
-      ["outbound.allow.0 (TODOKU_OUTBOUND_ALLOW)", "10.0.0.0/8", '"receiver:80"'],
+      ["trustedProxies[0] (TODOKU_TRUSTED_PROXIES)", "10.0.0.0/8", '"10.0.0.0/33"'],
+      ["outbound.allow[0] (TODOKU_OUTBOUND_ALLOW)", "10.0.0.0/8", '"receiver:80"'],
       ["log.areas", "", "htpp"],
       ["behindProxy (TODOKU_BEHIND_PROXY)", "boolean", '"yes"'],
       [`log.level (${file})`, '"debug"', '"loud"'],

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { type Field, fieldsOf, isGroup, setAt, valueAt } from "./fields.ts";
+import { type Field, fieldsOf, isGroup, membersOf, setAt, valueAt } from "./fields.ts";
 import { readConfigFile } from "./file.ts";
 import { ConfigError, nearest } from "./problems.ts";
 import { type Config, configSchema, type Mode, modeDefaults } from "./schema.ts";
@@ -58,7 +58,7 @@ export function loadConfig({
   }
   const checked = configSchema.safeParse(values);
   if (!checked.success)
-    throw new ConfigError(checked.error.issues.map((issue) => describe(issue, fields, values, sources)));
+    throw new ConfigError(checked.error.issues.flatMap((issue) => describe(issue, fields, values, sources)));
   const settings = fields.map((field) => ({
     field,
     value: valueAt(checked.data, field.path),
@@ -80,20 +80,53 @@ function parseVariable(field: Field, text: string | undefined): unknown {
   return text === undefined || text.trim() === "" ? undefined : parseText(field, text);
 }
 
-/** One problem, with the value and where it came from. */
+/** The problems of one issue, each with the value and where it came from. */
 function describe(
   issue: z.core.$ZodIssue,
   fields: readonly Field[],
   values: Record<string, unknown>,
   sources: ReadonlyMap<string, string>,
-): string {
-  const path = issue.path.join(".");
-  const field = fields.find((one) => path === one.path || path.startsWith(`${one.path}.`));
+): readonly string[] {
+  const path = toPath(issue.path);
+  const field = fields.find(
+    (one) => path === one.path || (/^[.[]/.test(path.slice(one.path.length)) && path.startsWith(one.path)),
+  );
   const source = sources.get(field?.path ?? path);
-  const place = source === undefined || source === "default" ? path : `${path} (${source})`;
+  const from = source === undefined || source === "default" ? "" : ` (${source})`;
+  if (field && issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => `${path}.${key}${from}: ${describeUnknownMember(field, path, key)}`);
+  }
   const value = valueAtIssue(values, issue.path);
-  const shown = field?.isSecret === true ? "its value is not shown" : `it is ${JSON.stringify(value)}`;
-  return `${place}: ${issue.message}${value === undefined ? "" : `; ${shown}`}`;
+  return [`${path}${from}: ${issue.message}${value === undefined ? "" : show(field, path, value)}`];
+}
+
+/** Like `gateway.authorizers[0].issuer`. */
+function toPath(names: readonly PropertyKey[]): string {
+  return names
+    .map((name, i) => (typeof name === "number" ? `[${name}]` : `${i === 0 ? "" : "."}${String(name)}`))
+    .join("");
+}
+
+function describeUnknownMember(field: Field, path: string, key: string): string {
+  const above = `${withoutIndexes(path)}.`;
+  const names = membersOf(field).flatMap((one) =>
+    one.path.startsWith(above) ? [one.path.slice(above.length).split(".")[0] as string] : [],
+  );
+  const meant = nearest(key, [...new Set(names)]);
+  return `this is no field${meant === undefined ? `; there are ${[...new Set(names)].join(", ")}` : `: is ${meant} meant?`}`;
+}
+
+function withoutIndexes(path: string): string {
+  return path.replace(/\[\d+\]/g, "[]");
+}
+
+/** An object says nothing that its place does not, and may hold a secret. */
+function show(field: Field | undefined, path: string, value: unknown): string {
+  const isHidden =
+    field?.isSecret === true ||
+    (field && membersOf(field).some((one) => one.isSecret && one.path.startsWith(withoutIndexes(path))));
+  if (isHidden) return "; its value is not shown";
+  return field?.kind === "objects" && typeof value === "object" ? "" : `; it is ${JSON.stringify(value)}`;
 }
 
 function valueAtIssue(values: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,20 +1,38 @@
 import { z } from "zod";
-import { defaultOf, type Field, fieldsOf, valueAt } from "./fields.ts";
+import { defaultOf, type Field, fieldsOf, type Member, membersOf, valueAt } from "./fields.ts";
 import { modeDefaults } from "./schema.ts";
 
 /** docs/reference/config.md: what the schema says, as a page. */
 export function configPage(): string {
   const header = ["field", "flag", "environment variable", "default", "values", "live", ""];
-  const rows = fieldsOf().map((field) => [
-    `\`${field.path}\``,
-    `\`${field.flag}\``,
-    `\`${field.variable}\``,
-    showDefault(field),
-    valuesOf(field),
-    field.isLive ? "yes" : "",
-    `${field.description}${field.isDevOnly ? " Dev mode only." : ""}`,
+  const rows = fieldsOf().flatMap((field) => [
+    [
+      `\`${field.path}\``,
+      `\`${field.flag}\``,
+      `\`${field.variable}\``,
+      showDefault(field),
+      valuesOf(field),
+      field.isLive ? "yes" : "",
+      `${field.description}${field.isDevOnly ? " Dev mode only." : ""}`,
+    ],
+    ...membersOf(field).map((member) => memberRow(member, field.isLive)),
   ]);
   return `${introduction}\n${table([header, ...rows])}\n${notes}`;
+}
+
+/** Of what each object of a list has: it is set with the list. */
+function memberRow(member: Member, isLive: boolean): readonly string[] {
+  const { path, isRequired, defaultValue, description } = member;
+  const value = defaultValue === undefined ? "none" : `\`${JSON.stringify(defaultValue)}\``;
+  return [
+    `\`${path}\``,
+    "",
+    "",
+    isRequired ? "must be given" : value,
+    valuesOf(member),
+    isLive ? "yes" : "",
+    description,
+  ];
 }
 
 function showDefault(field: Field): string {
@@ -25,16 +43,22 @@ function showDefault(field: Field): string {
 }
 
 /** What the schema lets through, as far as a table can say it. */
-function valuesOf({ schema }: Field): string {
+function valuesOf({ schema }: Pick<Field, "schema">): string {
   const json = z.toJSONSchema(schema, { unrepresentable: "any" });
   if (json.enum) return json.enum.map((value) => `\`${value}\``).join(", ");
   if (json.type === "boolean") return "`true`, `false`";
-  if (json.type === "array") return "a list";
+  if (json.type === "array") return listOf(json);
   if (json.type === "object") return "names with values";
   if (json.type !== "integer" && json.type !== "number") return "text";
   const bound = (value: number) => value.toLocaleString("en");
   const kind = json.type === "integer" ? "whole, " : "";
   return `${kind}${bound(json.minimum ?? Number.NEGATIVE_INFINITY)} to ${bound(json.maximum ?? Number.POSITIVE_INFINITY)}`;
+}
+
+function listOf({ items }: z.core.JSONSchema.BaseSchema): string {
+  if (typeof items !== "object" || Array.isArray(items)) return "a list";
+  if (items.enum) return `a list of ${items.enum.map((value) => `\`${value}\``).join(", ")}`;
+  return items.type === "object" ? "a list of objects, with the fields below" : "a list";
 }
 
 /** Padded, so that the page reads as text too. */
@@ -50,11 +74,14 @@ const introduction = `# Configuration
 What \`todoku start\` and \`todoku dev\` may be told. This page is made by \`todoku config docs\` from \`src/config/schema.ts\`.
 
 A field is set by its flag, else its environment variable, else a file (\`--config FILE\` or \`TODOKU_CONFIG\`; YAML or JSON), else its default. In a
-file a dot is a group:
+file a dot is a group, and \`[]\` stands for each object of a list:
 
 \`\`\`yaml
 port: 9000
 trustedProxies: [10.0.0.0/8]
+gateway:
+  endpoints:
+    - path: /push
 log:
   level: warn
   areas: { http: debug }
@@ -68,7 +95,7 @@ names the field, where it was set, the value and the bound.
 `;
 
 const notes = `- In a flag or an environment variable a list is separated by commas, names with values are written \`http=debug,engine=warn\`, a yes or no is \`true\` or
-  \`false\`. A flag that takes a list may be given several times. A variable that is set to nothing counts as not set; a \`TODOKU_\` variable that
+  \`false\`. A list of objects is written as JSON. A flag that takes a list of values may be given several times. A variable that is set to nothing counts as not set; a \`TODOKU_\` variable that
   nobody reads is warned about.
 - An origin of \`devOrigins\` is written as the browser sends it: scheme, host and port, no path, no slash at the end.
 - A name in \`outbound.allow\` may lead anywhere; \`*.example\` stands for all names below \`example\`, not for itself. Other names with a dot are looked up at the name

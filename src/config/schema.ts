@@ -3,6 +3,7 @@ import { devRates, productionRates, serverRateSettingsSchema } from "../domain/l
 import { limits } from "../domain/limits.ts";
 import { isPermission } from "../lib/guarded-client/permissions.ts";
 import { isNetwork } from "../lib/networks.ts";
+import { gatewaySchema, productionGateway } from "./gateway.ts";
 
 declare module "zod" {
   interface GlobalMeta {
@@ -25,7 +26,7 @@ const logLevel = z.enum(["debug", "info", "warn", "error", "silent"]);
 /** What log lines are told apart by: the `area` of each. */
 export const logAreas = [
   ...(["server", "config", "clock", "engine", "environments", "auth", "topics", "queues", "secrets"] as const),
-  ...(["webhooks"] as const),
+  ...(["webhooks", "gateway", "notifications"] as const),
   ...(["limiting", "tls", "http", "momento"] as const),
 ] as const;
 
@@ -165,6 +166,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .meta({ isLive: true }),
+  gateway: gatewaySchema.prefault({}),
   drain: z
     .strictObject({
       delaySeconds: stopSeconds
@@ -204,5 +206,5 @@ export type ConfigInput = z.input<typeof configSchema>;
 /** Where a mode differs from the schema's defaults. A developer waits for each stop, and no balancer stands in front. */
 export const modeDefaults: Readonly<Record<Mode, ConfigInput>> = {
   dev: { drain: { delaySeconds: 0, seconds: 1 }, tls: { plaintext: "loopback" }, rates: devRates },
-  production: { rates: productionRates },
+  production: { rates: productionRates, gateway: productionGateway },
 };

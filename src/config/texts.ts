@@ -5,7 +5,16 @@ export function parseText({ kind }: Field, text: string): unknown {
   if (kind === "number") return /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
   if (kind === "boolean") return { true: true, false: false }[text.trim()] ?? text;
   if (kind === "list") return parts(text);
+  if (kind === "objects") return parseJson(text);
   return kind === "map" ? parseMap(text) : text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /** `a=1,b=2`. A part without `=` makes the whole stay text. */

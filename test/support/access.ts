@@ -16,7 +16,7 @@ export const elsewhere: Caller = {
 };
 
 /** What a node may have besides the store. */
-export type NodeParts = Partial<Pick<AccessParts, "access" | "rates" | "environments">>;
+export type NodeParts = Partial<Pick<AccessParts, "access" | "rates" | "environments" | "identity">>;
 
 /** An embedded engine in a directory of its own, with the services of access over it, as several nodes see it. */
 export async function anAccessStore(wallMs: () => number) {

@@ -44,5 +44,6 @@ const valueName: Readonly<Record<Field["kind"], string>> = {
   number: " <number>",
   boolean: "",
   list: " <value...>",
+  objects: " <json>",
   map: " <name=value,...>",
 };

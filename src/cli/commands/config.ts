@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { shownValue } from "../../config/fields.ts";
 import type { LoadedConfig, Setting } from "../../config/load.ts";
 import { configPage } from "../../config/page.ts";
 import type { Mode } from "../../config/schema.ts";
@@ -55,5 +56,5 @@ function toJson(settings: readonly Setting[]): string {
 }
 
 function shown({ field, value }: Setting): unknown {
-  return field.isSecret && value !== undefined ? "********" : value;
+  return shownValue(field, value);
 }

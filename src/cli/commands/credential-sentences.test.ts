@@ -32,10 +32,15 @@ It may not
   - read items of caches
   - write items of caches
   - receive messages from queues
+  - use routes of the gateway
+  - watch the presence of users
   - read secrets
   - write secrets
   - see webhooks
   - make and change webhooks
+  - send notifications
+  - see connections
+  - end connections
   - issue tokens
   - make or delete caches, queues and API keys, or revoke anything
   - do any of it where no grant above says so`);

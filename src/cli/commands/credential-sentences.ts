@@ -4,7 +4,7 @@ import { printable } from "./io.ts";
 
 /** The answer of `POST /v1/tokens/inspect`. */
 export interface CredentialJson {
-  readonly kind: "open" | "key" | "token";
+  readonly kind: "open" | "key" | "token" | "user";
   readonly status: "valid" | "expired" | "revoked" | "unknown";
   readonly environment: string;
   readonly keyId?: string;
@@ -37,7 +37,8 @@ const standing: Readonly<Record<CredentialJson["status"], string>> = {
   unknown: "Its environment is NOT HERE: it is refused.",
 };
 
-function titleOf({ kind, keyId, name, jti }: CredentialJson): string {
+function titleOf({ kind, keyId, name, jti, userId }: CredentialJson): string {
+  if (kind === "user") return `the sign-in of the user "${printable(userId ?? "")}"`;
   if (kind === "token") return `the token ${printable(jti ?? "without an id")}`;
   if (keyId === undefined) return "the key of this run (--dev-key)";
   return `the API key ${printable(keyId)}${name === undefined ? "" : ` (${printable(name)})`}`;
@@ -45,6 +46,7 @@ function titleOf({ kind, keyId, name, jti }: CredentialJson): string {
 
 function originOf({ kind, keyId, userId, tokenId, issuedAtMs }: CredentialJson, nowMs: number): string[] {
   const at = issuedAtMs === undefined ? "" : ` at ${describeTime(issuedAtMs, nowMs)}`;
+  if (kind === "user") return [`It was issued by an identity provider${at}. What it publishes carries the user's id.`];
   if (kind !== "token") return at === "" ? [] : [`It was made${at}.`];
   const issuer = keyId === undefined ? "without an API key (dev mode)" : `by the API key ${printable(keyId)}`;
   return [

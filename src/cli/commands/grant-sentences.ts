@@ -21,10 +21,15 @@ const abilities: readonly { readonly words: string; readonly given: readonly str
   { words: "write items of caches", given: ["cache.write", "cache.read-write"] },
   { words: "send messages to queues", given: ["queue.send", "queue.send-receive"] },
   { words: "receive messages from queues", given: ["queue.receive", "queue.send-receive"] },
+  { words: "use routes of the gateway", given: ["route.invoke"] },
+  { words: "watch the presence of users", given: ["presence.watch"] },
   { words: "read secrets", given: ["secret.read", "secret.read-write"] },
   { words: "write secrets", given: ["secret.write", "secret.read-write"] },
   { words: "see webhooks", given: ["webhook.read", "webhook.read-write"] },
   { words: "make and change webhooks", given: ["webhook.read-write"] },
+  { words: "send notifications", given: ["notification.send"] },
+  { words: "see connections", given: ["connection.read", "connection.read-write"] },
+  { words: "end connections", given: ["connection.read-write"] },
   { words: "issue tokens", given: ["token.issue"] },
   { words: "make or delete caches, queues and API keys, or revoke anything", given: [] },
 ];
@@ -43,6 +48,7 @@ const verbs = {
   },
   secret: { "read-write": "read and write", read: "read", write: "write" },
   webhook: { "read-write": "see, make and change", read: "see" },
+  connection: { "read-write": "see and end", read: "see" },
 } as const;
 
 function describeOne(grant: Exclude<Grant, { resource: "token" }>): string {
@@ -60,6 +66,14 @@ function describeOne(grant: Exclude<Grant, { resource: "token" }>): string {
       return `${verbs.secret[grant.role]} ${select("secret", grant.secret)}`;
     case "webhook":
       return `${verbs.webhook[grant.role]} ${select("webhook", grant.webhook)} of ${select("cache", grant.cache)}`;
+    case "route":
+      return `use ${select("route", grant.route)} of the gateway`;
+    case "presence":
+      return `watch the presence of ${select("user", grant.user, "id")}`;
+    case "notification":
+      return "send notifications to anybody";
+    case "connection":
+      return `${verbs.connection[grant.role]} the connections of ${select("user", grant.user, "id")}`;
   }
 }
 

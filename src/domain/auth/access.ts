@@ -2,10 +2,12 @@ import type { Sealer } from "../encryption/sealer.ts";
 import type { Engine } from "../engine.ts";
 import { noRates, type Rates } from "../limiting/rates.ts";
 import { type AccessOptions, type Auth, createAuth } from "./auth.ts";
+import type { Identity } from "./identity.ts";
 import { createKeys, type Keys } from "./keys.ts";
 import { createRevocations, type Revocations } from "./revocations.ts";
 import { createSigningKeys, type SigningKeys } from "./signing-keys.ts";
 import { createTokens, type Tokens } from "./tokens.ts";
+import { createUsers, type Users } from "./users.ts";
 import { type KnownEnvironments, Withdrawals } from "./withdrawal.ts";
 
 /** Who is let in, and with what: all services of this folder, put together. */
@@ -13,6 +15,7 @@ export interface Access {
   readonly auth: Auth;
   readonly keys: Keys;
   readonly tokens: Tokens;
+  readonly users: Users;
   readonly revocations: Revocations;
   readonly signingKeys: SigningKeys;
   /** Reads what is known from the store: nobody may be let in before. */
@@ -29,6 +32,8 @@ export interface AccessParts {
   readonly wallMs: () => number;
   /** Default: only keys and tokens let in. */
   readonly access?: AccessOptions;
+  /** Default: no identity provider's tokens are taken. */
+  readonly identity?: Identity | undefined;
   /** Default: nothing is bounded. */
   readonly rates?: Rates;
   /** Without it every environment is taken to be there. */
@@ -36,7 +41,7 @@ export interface AccessParts {
 }
 
 export function createAccess(parts: AccessParts): Access {
-  const { engine, sealer, wallMs, environments, rates = noRates } = parts;
+  const { engine, sealer, wallMs, environments, identity, rates = noRates } = parts;
   const { records, bus } = engine;
   const { access = { isOpen: false, devOrigins: [], devKey: undefined } } = parts;
   const revocations = createRevocations(engine, wallMs);
@@ -44,7 +49,8 @@ export function createAccess(parts: AccessParts): Access {
   const withdrawals = new Withdrawals(revocations, signingKeys, environments);
   const keys = createKeys({ records, bus, revocations, withdrawals, environments, wallMs });
   const tokens = createTokens({ signingKeys, revocations, withdrawals, wallMs });
-  const auth = createAuth({ keys, tokens, rates, environments, access, wallMs });
+  const users = createUsers(withdrawals);
+  const auth = createAuth({ keys, tokens, users, identity, rates, environments, access, wallMs });
 
   async function refresh(): Promise<void> {
     await revocations.refresh();
@@ -55,7 +61,7 @@ export function createAccess(parts: AccessParts): Access {
   environments?.onGone(() => void refresh().catch(() => {}));
 
   return {
-    ...{ auth, keys, tokens, revocations, signingKeys, refresh },
+    ...{ auth, keys, tokens, users, revocations, signingKeys, refresh },
     async start() {
       await revocations.start();
       await signingKeys.start();

@@ -129,7 +129,7 @@ describe("credentials", () => {
       return tokens.verify(token);
     };
     const auth = createAuth({
-      ...{ keys: access.keys, tokens: { ...tokens, verify }, rates: noRates, wallMs: () => nowMs },
+      ...{ keys: access.keys, tokens: { ...tokens, verify }, users: access.users, rates: noRates, wallMs: () => nowMs },
       access: { isOpen: false, devOrigins: [], devKey: undefined },
     });
     const { token } = await issue();

@@ -5,11 +5,13 @@ import type { Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import { isApiKey } from "./api-key.ts";
 import { unwrapCredential } from "./credential.ts";
+import type { Identity } from "./identity.ts";
 import { type Inspection, inspectionOfKey, inspectionOfPrincipal } from "./inspection.ts";
 import type { Keys } from "./keys.ts";
 import { checkOpenAccess, openPrincipal } from "./open-access.ts";
 import { type Caller, expiredError, type Principal } from "./principal.ts";
 import type { Tokens } from "./tokens.ts";
+import type { Users } from "./users.ts";
 import type { KnownEnvironments } from "./withdrawal.ts";
 
 /** How the server lets people in besides keys and tokens. */
@@ -42,6 +44,9 @@ export interface Auth {
 export interface AuthParts {
   readonly keys: Pick<Keys, "verify" | "inspect">;
   readonly tokens: Pick<Tokens, "verify" | "inspect">;
+  readonly users: Users;
+  /** Without it nobody else's tokens are taken. */
+  readonly identity?: Identity | undefined;
   readonly rates: Rates;
   /** Without it every environment is taken to be there. */
   readonly environments?: Pick<KnownEnvironments, "known"> | undefined;
@@ -50,7 +55,8 @@ export interface AuthParts {
   readonly wallMs: () => number;
 }
 
-export function createAuth({ keys, tokens, rates, environments, access, wallMs }: AuthParts): Auth {
+export function createAuth(parts: AuthParts): Auth {
+  const { keys, tokens, users, identity, rates, environments, access, wallMs } = parts;
   const verified = new BoundedMap<string, Principal>(limits.verifiedCredentials);
   const devKeyHash = access.devKey === undefined ? undefined : sha256(access.devKey);
   const devPrincipal: Principal = { ...openPrincipal, kind: "key" };
@@ -75,13 +81,27 @@ export function createAuth({ keys, tokens, rates, environments, access, wallMs }
   async function verify(inner: string, caller: Caller): Promise<Principal> {
     const principal = await counted(caller, () => {
       checkLength(inner);
-      if (!isDevKey(inner)) return isApiKey(inner) ? keys.verify(inner) : tokens.verify(inner);
-      checkIsHere(devPrincipal);
-      return devPrincipal;
+      if (isDevKey(inner)) {
+        checkIsHere(devPrincipal);
+        return devPrincipal;
+      }
+      return isApiKey(inner) ? keys.verify(inner) : verifyToken(inner);
     });
     verified.set(inner, principal);
     rates.admit(principal, caller);
     return principal;
+  }
+
+  /** Ours, or one of an identity provider. */
+  async function verifyToken(token: string): Promise<Principal> {
+    const user = await identity?.verify(token);
+    return user ? users.admit(user) : tokens.verify(token);
+  }
+
+  async function inspectToken(token: string): Promise<Inspection> {
+    const user = await identity?.verify(token);
+    const { principal, verdict } = user ? users.inspect(user) : await tokens.inspect(token);
+    return inspectionOfPrincipal(principal, verdict, wallMs());
   }
 
   function isDevKey(inner: string): boolean {
@@ -143,8 +163,7 @@ export function createAuth({ keys, tokens, rates, environments, access, wallMs }
         if (inner === "" && access.isOpen) return inspectionOfPrincipal(openPrincipal, undefined, wallMs());
         if (isDevKey(inner)) return inspectionOfPrincipal(devPrincipal, undefined, wallMs());
         if (isApiKey(inner)) return inspectionOfKey(await keys.inspect(inner), wallMs());
-        const { principal, verdict } = await tokens.inspect(inner);
-        return inspectionOfPrincipal(principal, verdict, wallMs());
+        return inspectToken(inner);
       };
       return caller ? counted(caller, look) : look();
     },

@@ -20,6 +20,8 @@ const superUserActions = [
   "key.create",
   "key.list",
   "key.delete",
+  "key.rotate",
+  "token.revoke",
 ] as const satisfies Action[];
 const principal = (own: Grant[]): Principal => ({ ...openPrincipal, kind: "token", isSuperUser: false, grants: own });
 const actions: Action[] = [
@@ -38,9 +40,14 @@ const actions: Action[] = [
   "queue.list",
   "webhook.read",
   "webhook.write",
+  "route.invoke",
+  "presence.watch",
+  "notification.send",
+  "connection.read",
+  "connection.kick",
   ...superUserActions,
 ];
-const names = ["", "a", "ab", "abc", "b"];
+const names = ["", "a", "ab", "abc", "b", "events", "eve"];
 const name = fc.constantFrom(...names);
 const selector: fc.Arbitrary<Selector> = fc.oneof(
   fc.constant({ all: true } as const),
@@ -70,6 +77,8 @@ const grant: fc.Arbitrary<TokenGrant> = fc.oneof(
     role: fc.constantFrom("send-receive", "send", "receive"),
     queue: selector,
   }),
+  fc.record({ resource: fc.constant("route" as const), role: fc.constant("invoke" as const), route: selector }),
+  fc.record({ resource: fc.constant("presence" as const), role: fc.constant("watch" as const), user: selector }),
 );
 const question = fc.record({ action: fc.constantFrom(...actions), cache: name, resource: name });
 const ask = (who: Principal, { action, cache, resource }: { action: Action; cache: string; resource: string }) =>
@@ -116,7 +125,7 @@ describe("authorize", () => {
 
   it("never lets a grant of one resource touch another", () => {
     const resourceOf = (action: Action) =>
-      action.startsWith("queue.") ? "queue" : action.startsWith("topic.") ? "topic" : "cache";
+      /^(queue|topic|route|presence)\./.test(action) ? action.split(".")[0] : "cache";
     fc.assert(
       fc.property(grant, question, (own, q) => {
         if (own.resource !== resourceOf(q.action)) expect(ask(principal([own]), q)).toBe(false);
@@ -173,6 +182,51 @@ describe("authorize", () => {
     );
   });
 
+  it.each<[role: "read" | "read-write", permitted: Action[]]>([
+    ["read", ["connection.read"]],
+    ["read-write", ["connection.read", "connection.kick"]],
+  ])("takes the role %s on connections of users for %j, and on all of them only for all at once", (role, permitted) => {
+    const own = (user: Selector) => principal([{ resource: "connection", role, user }]);
+    const allowed = (user: Selector, of: string) => actions.filter((action) => isAllowed(own(user), action, "", of));
+    expect(allowed({ prefix: "u" }, "u1")).toEqual(permitted);
+    expect(allowed({ prefix: "u" }, "v1")).toEqual([]);
+    expect(allowed({ prefix: "u" }, "")).toEqual([]);
+    expect(allowed({ all: true }, "")).toEqual(permitted);
+    expect(() => authorize(own({ name: "u1" }), "connection.kick")).toThrow("may not do connection.kick on all users");
+    expect(() => authorize(own({ name: "u1" }), "connection.kick", "", "u2")).toThrow('on user "u2"');
+  });
+
+  it("takes a notification grant for notifications, a route's and a presence grant for what they name", () => {
+    const notifier = principal([{ resource: "notification", role: "send" }]);
+    expect(actions.filter((action) => isAllowed(notifier, action))).toEqual(["notification.send"]);
+    const user = principal([
+      { resource: "route", role: "invoke", route: { name: "send" } },
+      { resource: "presence", role: "watch", user: { name: "friend" } },
+    ]);
+    expect(actions.filter((action) => isAllowed(user, action, "", "send"))).toEqual(["route.invoke"]);
+    expect(actions.filter((action) => isAllowed(user, action, "", "friend"))).toEqual(["presence.watch"]);
+    expect(() => authorize(user, "route.invoke", "", "publish")).toThrow('may not do route.invoke on route "publish"');
+    expect(() => authorize(user, "presence.watch", "", "boss")).toThrow('may not do presence.watch on user "boss"');
+  });
+
+  it.each<[Selector, boolean]>([
+    [{ all: true }, false],
+    [{ prefix: "event" }, false],
+    [{ prefix: "events" }, false],
+    [{ name: "events" }, true],
+  ])("takes %j for the reserved cache: %s, and for others with such a name too", (cache, isTaken) => {
+    const own = principal([
+      { resource: "topic", role: "publish-subscribe", cache, topic: { all: true } },
+      { resource: "cache", role: "read-write", cache, key: { all: true } },
+      { resource: "webhook", role: "read", cache, webhook: { all: true } },
+    ]);
+    for (const action of ["topic.publish", "topic.subscribe", "cache.list", "cache.flush", "webhook.read"] as const) {
+      expect(isAllowed(own, action, "events", "notifications"), action).toBe(isTaken);
+      expect(isAllowed(own, action, "events-2", "x"), action).toBe(!("name" in cache));
+    }
+    expect(isAllowed(openPrincipal, "topic.publish", "events", "notifications")).toBe(true);
+  });
+
   it("does not take one pair of names for another with the same characters", () => {
     const all: TokenGrant = { resource: "topic", role: "publish", cache: { name: "a" }, topic: { all: true } };
     const own = principal([all]);
@@ -205,7 +259,9 @@ describe("grants", () => {
 
   it("of webhooks are for keys, never for tokens", () => {
     expect(grantSchema.parse(webhooks)).toEqual(webhooks);
-    expect(tokenGrantSchema.safeParse(webhooks).error?.issues[0]?.message).toBe('must be "topic", "cache" or "queue"');
+    expect(tokenGrantSchema.safeParse(webhooks).error?.issues[0]?.message).toBe(
+      'must be "topic", "cache", "queue", "route" or "presence"',
+    );
     const issuer = { resource: "token", role: "issue", grants: [webhooks] };
     expect(grantSchema.safeParse(issuer).success).toBe(false);
   });
@@ -269,6 +325,14 @@ describe("covers", () => {
     expect(covers(outer, { ...inner, topic: { prefix: "user:1" } })).toBe(true);
     expect(covers(outer, { ...inner, topic: { prefix: "use" } })).toBe(false);
     expect(covers({ ...outer, role: "publish" }, inner)).toBe(false);
+  });
+
+  it("says no for the reserved cache unless it is named", () => {
+    const of = (cache: Selector): TokenGrant => ({ resource: "topic", role: "publish", cache, topic: { all: true } });
+    expect(covers(of({ all: true }), of({ name: "events" }))).toBe(false);
+    expect(covers(of({ prefix: "ev" }), of({ name: "events" }))).toBe(false);
+    expect(covers(of({ name: "events" }), of({ name: "events" }))).toBe(true);
+    expect(covers(of({ all: true }), of({ prefix: "ev" }))).toBe(true);
   });
 
   it("compares keys as bytes", () => {

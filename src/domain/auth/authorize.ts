@@ -4,11 +4,12 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Grant } from "./grants.ts";
 import type { Principal } from "./principal.ts";
-import { selects, selectsKey } from "./selector.ts";
+import { selects, selectsCache, selectsKey } from "./selector.ts";
 
 /**
  * Everything that can be permitted. `topic.*`, `item.*` and `webhook.*` name a cache and a topic, key or webhook in it; `cache.*` and `leaderboard.*` a cache;
- * `queue.*` a queue and the cache "", as `secret.*` a secret; the others nothing. `environment.*` is for operators. `token.create` says that some tokens may be issued: `tokens.issue` says which.
+ * `queue.*` a queue and the cache "", as `secret.*` a secret, `route.*` a route, `presence.*` and `connection.*` a user ("" for what is of all users, or
+ * of none); the others nothing. `environment.*` is for operators. `token.create` says that some tokens may be issued: `tokens.issue` says which.
  */
 export type Action =
   | "topic.publish"
@@ -45,6 +46,11 @@ export type Action =
   | "secret.delete"
   | "webhook.read"
   | "webhook.write"
+  | "route.invoke"
+  | "presence.watch"
+  | "notification.send"
+  | "connection.read"
+  | "connection.kick"
   | "environment.create"
   | "environment.list"
   | "environment.update"
@@ -81,6 +87,8 @@ function describe(action: Action, cache: string, resource: string | Uint8Array):
   if (typeof resource !== "string") return ` on this key of cache "${cache}"`;
   if (action.startsWith("queue.")) return resource === "" ? "" : ` on queue "${resource}"`;
   if (action.startsWith("secret.")) return resource === "" ? "" : ` on secret "${resource}"`;
+  if (action.startsWith("route.")) return ` on route "${resource}"`;
+  if (/^(presence|connection)\./.test(action)) return resource === "" ? " on all users" : ` on user "${resource}"`;
   if (cache === "") return "";
   const noun = action.startsWith("webhook.") ? "webhook" : "topic";
   return ` on${resource === "" ? "" : ` ${noun} "${resource}" of`} cache "${cache}"`;
@@ -116,9 +124,9 @@ function permits(grant: Grant, action: Action, cache: string, resource: string |
   if (roles[grant.resource][action]?.includes(grant.role) !== true) return false;
   switch (grant.resource) {
     case "topic":
-      return selects(grant.cache, cache) && typeof resource === "string" && selects(grant.topic, resource);
+      return selectsCache(grant.cache, cache) && typeof resource === "string" && selects(grant.topic, resource);
     case "cache":
-      if (!selects(grant.cache, cache)) return false;
+      if (!selectsCache(grant.cache, cache)) return false;
       // To flush or to see a cache as a whole is more than to touch some of its keys; leaderboards are none of them.
       if (action === "cache.list") return true;
       if (action === "cache.flush" || action.startsWith("leaderboard.")) return "all" in grant.key;
@@ -128,7 +136,14 @@ function permits(grant: Grant, action: Action, cache: string, resource: string |
     case "secret":
       return typeof resource === "string" && selects(grant.secret, resource);
     case "webhook":
-      return selects(grant.cache, cache) && typeof resource === "string" && selects(grant.webhook, resource);
+      return selectsCache(grant.cache, cache) && typeof resource === "string" && selects(grant.webhook, resource);
+    case "route":
+      return typeof resource === "string" && selects(grant.route, resource);
+    case "presence":
+    case "connection":
+      // What is of all users, or of connections without one, is more than any of them.
+      return typeof resource === "string" && (resource === "" ? "all" in grant.user : selects(grant.user, resource));
+    case "notification":
     case "token":
       return true;
   }
@@ -163,6 +178,13 @@ const roles: Readonly<Record<Grant["resource"], Partial<Record<Action, readonly 
   webhook: {
     "webhook.read": ["read", "read-write"],
     "webhook.write": ["read-write"],
+  },
+  route: { "route.invoke": ["invoke"] },
+  presence: { "presence.watch": ["watch"] },
+  notification: { "notification.send": ["send"] },
+  connection: {
+    "connection.read": ["read", "read-write"],
+    "connection.kick": ["read-write"],
   },
   token: { "token.create": ["issue"] },
 };

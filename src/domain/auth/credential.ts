@@ -16,7 +16,8 @@ export function wrapCredential(endpoint: string, apiKey: string): string {
  * which has the length of a signature. `secret` is the whole bare key.
  */
 export function toV2(secret: string): string {
-  const at = secret.lastIndexOf("_", secret.length - secretLength);
+  // Counted, not looked for: what was drawn may begin with "_" itself.
+  const at = secret.length - secretLength - 1;
   return `${v2Header}.${toBase64url({ t: "g", iss: "todoku", sub: secret.slice("tdk_".length, at) })}.${secret.slice(at + 1)}`;
 }
 

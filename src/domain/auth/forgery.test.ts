@@ -4,7 +4,7 @@ import { decodeProtectedHeader, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AccessStore, anAccessStore, elsewhere } from "../../../test/support/access.ts";
 import type { Access } from "./access.ts";
-import { toV2 } from "./credential.ts";
+import { toV2, unwrapCredential } from "./credential.ts";
 import type { TokenGrant } from "./grants.ts";
 import { openPrincipal } from "./open-access.ts";
 import { sealedName } from "./signing-keys.ts";
@@ -169,6 +169,16 @@ describe("a v2 key", () => {
     const principal = await use(toV2(secret));
     expect(principal).toMatchObject({ kind: "key", keyId: key.keyId, environment: "dev" });
     expect(await use(secret)).toBe(principal);
+  });
+
+  it("has the id in its payload and all of the secret behind it, whatever was drawn", () => {
+    for (const drawn of [`_${"a".repeat(42)}`, "_".repeat(43), `${"-".repeat(42)}_`]) {
+      const bare = `tdk_dev-0123456789abcdef_${drawn}`;
+      const [, payload, last] = partsOf(toV2(bare));
+      expect(JSON.parse(Buffer.from(payload, "base64url").toString())).toMatchObject({ sub: "dev-0123456789abcdef" });
+      expect(last).toBe(drawn);
+      expect(unwrapCredential(toV2(bare))).toBe(bare);
+    }
   });
 
   it("downgraded by an altered payload is refused", async () => {

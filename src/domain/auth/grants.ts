@@ -21,10 +21,15 @@ export type TokenGrant =
       readonly resource: "queue";
       readonly role: "send-receive" | "send" | "receive";
       readonly queue: Selector;
-    };
+    }
+  /** What a client of the gateway may have done in its name: its routes `publish`, `send`, and those that the operator adds. */
+  | { readonly resource: "route"; readonly role: "invoke"; readonly route: Selector }
+  /** Whether users are there. */
+  | { readonly resource: "presence"; readonly role: "watch"; readonly user: Selector };
 
 /**
- * What an API key may carry: a {@link TokenGrant}, secrets, webhooks, or to issue tokens of which each grant is covered by one of `grants`.
+ * What an API key may carry: a {@link TokenGrant}, secrets, webhooks, notifications to users, their connections, or to issue tokens of which each
+ * grant is covered by one of `grants`.
  * What no grant permits is denied.
  */
 export type Grant =
@@ -36,6 +41,9 @@ export type Grant =
       readonly cache: Selector;
       readonly webhook: Selector;
     }
+  /** To anybody, and to everybody at once. */
+  | { readonly resource: "notification"; readonly role: "send" }
+  | { readonly resource: "connection"; readonly role: "read" | "read-write"; readonly user: Selector }
   | { readonly resource: "token"; readonly role: "issue"; readonly grants: readonly TokenGrant[] };
 
 const tokenGrants = [
@@ -56,6 +64,8 @@ const tokenGrants = [
     role: z.enum(["send-receive", "send", "receive"]),
     queue: selectorSchema,
   }),
+  z.strictObject({ resource: z.literal("route"), role: z.literal("invoke"), route: selectorSchema }),
+  z.strictObject({ resource: z.literal("presence"), role: z.literal("watch"), user: selectorSchema }),
 ] as const;
 
 /** Zod's own words for an unknown resource name none. */
@@ -64,7 +74,7 @@ const resources = (known: string) => (issue: z.core.$ZodRawIssue) =>
 
 /** The wire form of what a token carries; `key` selectors are base64url. */
 export const tokenGrantSchema: z.ZodType<TokenGrant> = z
-  .discriminatedUnion("resource", tokenGrants, { error: resources('"topic", "cache" or "queue"') })
+  .discriminatedUnion("resource", tokenGrants, { error: resources('"topic", "cache", "queue", "route" or "presence"') })
   .meta({ id: "TokenGrant" });
 
 /** The wire form of what an API key carries. */
@@ -84,9 +94,19 @@ export const grantSchema: z.ZodType<Grant> = z
         cache: selectorSchema,
         webhook: selectorSchema,
       }),
+      z.strictObject({ resource: z.literal("notification"), role: z.literal("send") }),
+      z.strictObject({
+        resource: z.literal("connection"),
+        role: z.enum(["read", "read-write"]),
+        user: selectorSchema,
+      }),
       z.strictObject({ resource: z.literal("token"), role: z.literal("issue"), grants: z.array(tokenGrantSchema) }),
     ],
-    { error: resources('"topic", "cache", "queue", "secret", "webhook" or "token"') },
+    {
+      error: resources(
+        '"topic", "cache", "queue", "route", "presence", "secret", "webhook", "notification", "connection" or "token"',
+      ),
+    },
   )
   .meta({ id: "Grant" });
 
@@ -140,6 +160,12 @@ function selectorsOf(grant: Grant): Readonly<Record<string, Selector>> {
       return { secret: grant.secret };
     case "webhook":
       return { cache: grant.cache, webhook: grant.webhook };
+    case "route":
+      return { route: grant.route };
+    case "presence":
+    case "connection":
+      return { user: grant.user };
+    case "notification":
     case "token":
       return {};
   }

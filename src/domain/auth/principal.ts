@@ -4,8 +4,11 @@ import type { Withdrawal } from "./withdrawal.ts";
 
 /** Who is calling, as `authenticate` found out. Every environment-bound decision takes the environment from here, never from a request. */
 export interface Principal {
-  /** `open`: the empty credential of dev mode. `key`: an API key. `token`: a disposable token. */
-  readonly kind: "open" | "key" | "token";
+  /**
+   * `open`: the empty credential of dev mode. `key`: an API key. `token`: a disposable token. `user`: somebody whom an identity provider, or the
+   * operator's own backend, has signed in. `server`: the server itself, in its own work.
+   */
+  readonly kind: "open" | "key" | "token" | "user" | "server";
   readonly environment: string;
   /** True: every action in its environment. */
   readonly isSuperUser: boolean;
@@ -13,13 +16,13 @@ export interface Principal {
   readonly isOperator: boolean;
   /** What it may do when it is no super user. */
   readonly grants: readonly Grant[];
-  /** Chosen by whoever made the token; "" when there is none. Published items carry it. */
+  /** Chosen by whoever made the token; of a user its id; "" when there is none. Published items carry it. */
   readonly tokenId: string;
   /** The API key it is, or the one that issued the token; undefined for others. */
   readonly keyId?: string;
   /** The token's own id. */
   readonly jti?: string;
-  /** Whom the token was issued for, when its issuer said so; all tokens of a user can be revoked together. */
+  /** Who has signed in, or whom the token was issued for when its issuer said so; all tokens of a user can be revoked together. */
   readonly userId?: string;
   /** Wall time at which the key was made or the token issued. */
   readonly issuedAtMs?: number;
@@ -27,6 +30,14 @@ export interface Principal {
   readonly expiresAtMs: number | undefined;
   /** Done when the credential is taken back before it expires, or its environment goes; without it, it cannot be. */
   readonly withdrawal?: Withdrawal;
+}
+
+/** The server itself in `environment`. */
+export function serverPrincipal(environment: string): Principal {
+  return {
+    ...{ kind: "server", environment, isSuperUser: true, isOperator: false, grants: [], tokenId: "" },
+    expiresAtMs: undefined,
+  };
 }
 
 /** What a caller is told whose credential has expired. */

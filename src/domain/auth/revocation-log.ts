@@ -88,9 +88,21 @@ export class RevocationLog {
         return exceptKeyId !== keyId && (byOperator === true || !facts.isOperator);
       });
     }
+    if (facts.kind === "user") return this.#matchesUser(facts);
     const { token, "token-id": ids, user } = this.#newest;
     if (isNewer(token, jti, version) || isNewer(ids, tokenId, version) || isNewer(user, userId, version)) return true;
     return this.#before.some(({ id, document }) => id > version && isBefore(issuedAtMs, document));
+  }
+
+  /** Whom others have signed in: times are all that can be compared. An entry takes back nothing that was issued after it was made. */
+  #matchesUser({ jti, tokenId, userId, issuedAtMs = 0 }: CredentialFacts): boolean {
+    const { token, "token-id": ids, user } = this.#newest;
+    const isOlder = (newest: ReadonlyMap<string, number>, value: string | undefined) => {
+      const id = value === undefined ? undefined : newest.get(value);
+      return id !== undefined && issuedAtMs <= (this.#entries.get(id)?.document.atMs ?? 0);
+    };
+    if (isOlder(token, jti) || isOlder(ids, tokenId) || isOlder(user, userId)) return true;
+    return this.#before.some(({ document }) => issuedAtMs < document.beforeMs && issuedAtMs <= document.atMs);
   }
 }
 

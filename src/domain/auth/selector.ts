@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { TodokuError } from "../errors.ts";
+import { eventsCache } from "../names.ts";
 
-/** Which caches, topics, keys or queues a grant covers. Keys are bytes, written as base64url. */
+/** Which caches, topics, keys, queues, routes or users a grant covers. Keys are bytes, written as base64url. */
 export type Selector = { readonly all: true } | { readonly name: string } | { readonly prefix: string };
 
 /** The wire form of selectors. */
@@ -39,6 +40,14 @@ export function checkSelector(field: string, selector: Selector): void {
 export function selects(selected: Selector, name: string): boolean {
   if ("all" in selected) return true;
   return "name" in selected ? selected.name === name : name.startsWith(selected.prefix);
+}
+
+/**
+ * The same for caches. The one that the server itself talks through has to be named: whoever may publish to "all topics of all caches" is not
+ * meant to send notifications to everybody.
+ */
+export function selectsCache(selected: Selector, name: string): boolean {
+  return name === eventsCache ? "name" in selected && selected.name === name : selects(selected, name);
 }
 
 /** The same for item keys: compared as bytes. */

@@ -11,7 +11,7 @@ import type { Principal } from "./principal.ts";
  */
 export interface Tickets {
   /**
-   * A ticket for `path`, which begins with /v1/ and is percent-encoded. It has the rights and the expiry of `principal`.
+   * A ticket for `path`, which begins with /v1/ and is percent-encoded, or is one where WebSockets are taken. It has the rights and the expiry of `principal`.
    * @throws TodokuError `invalid_argument`; `limit_exceeded`: `limits.ticketsMax` wait to be used, or `limits.ticketsPerPrincipal` of the principal's.
    */
   issue(principal: Principal, method: "GET", path: string): { ticket: string; expiresAtMs: number };
@@ -33,6 +33,7 @@ interface Entry {
 export function createTickets(
   clock: Pick<Clock, "monotonicMs" | "wallMs">,
   wheel: Pick<TimerWheel, "schedule">,
+  gatewayPaths: readonly string[] = [],
 ): Tickets {
   const entries = new Map<string, Entry>();
   /** How many tickets of each principal wait. */
@@ -41,7 +42,7 @@ export function createTickets(
   const waitingOf = (principal: Principal) => waiting.get(principal) ?? 0;
   return {
     issue(principal, method, path) {
-      checkPath(path);
+      checkPath(path, gatewayPaths);
       if (entries.size >= limits.ticketsMax) {
         throw new TodokuError("limit_exceeded", `${limits.ticketsMax} tickets wait to be used; must be fewer`, {
           subject: "tickets",
@@ -97,9 +98,11 @@ function sha256(text: string): string {
   return createHash("sha256").update(text).digest("base64");
 }
 
-function checkPath(path: string): void {
+function checkPath(path: string, gatewayPaths: readonly string[]): void {
+  if (gatewayPaths.includes(path)) return;
   if (path.startsWith("/v1/") && !/[?#]/.test(path) && new URL(path, base).pathname.startsWith("/v1/")) return;
-  throw new TodokuError("invalid_argument", '"path": must begin with /v1/ and have no query');
+  const others = gatewayPaths.length === 0 ? "" : ` or be ${gatewayPaths.slice(0, 10).join(", ")}`;
+  throw new TodokuError("invalid_argument", `"path": must begin with /v1/ and have no query${others}`);
 }
 
 // Any origin does: only the path is taken from it.

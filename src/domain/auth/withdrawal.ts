@@ -146,5 +146,6 @@ export class Withdrawals {
 
 function toSentence(verdict: Verdict, kind: CredentialFacts["kind"]): string {
   if (verdict === "gone") return "this credential's environment is not here";
+  if (kind === "user") return "this user's sign-in was revoked: sign in again";
   return kind === "key" ? "this API key was deleted" : "this token was revoked";
 }

@@ -1,0 +1,35 @@
+import type { Attributes } from "../attributes.ts";
+import { TodokuError } from "../errors.ts";
+import { eventsCache } from "../names.ts";
+import type { Principal } from "./principal.ts";
+
+/** What consumers of users' messages rely on: who sent it, when, and by which way it came. */
+const reserved = ["user_id", "timestamp", "source"];
+/** Topics that such messages lie in; the queue has the name of the first. */
+const topics: ReadonlySet<string> = new Set(["messages", "presence"]);
+
+/**
+ * For a message that is to be published. Only the server and programs with a key say who a message is from: whoever has a token or has signed in
+ * would say it is from somebody else.
+ * @throws TodokuError `permission_denied` that names the attribute.
+ */
+export function checkTopicAttributes(
+  principal: Principal,
+  cache: string,
+  topic: string,
+  attributes?: Attributes,
+): void {
+  if (cache === eventsCache && attributes && topics.has(topic)) check(principal, `topic "${topic}"`, attributes);
+}
+
+/** The same for a message that is to be sent to a queue. */
+export function checkQueueAttributes(principal: Principal, queue: string, attributes?: Attributes): void {
+  if (queue === "messages" && attributes) check(principal, `queue "${queue}"`, attributes);
+}
+
+function check({ kind }: Principal, place: string, attributes: Attributes): void {
+  if (kind !== "token" && kind !== "user") return;
+  const name = reserved.find((one) => Object.hasOwn(attributes, one));
+  if (name === undefined) return;
+  throw new TodokuError("permission_denied", `the attribute "${name}" of messages of ${place} is the server's to set`);
+}
