@@ -5,6 +5,7 @@ import type { ListStore } from "./cache/list-store.ts";
 import type { SetStore } from "./cache/set-store.ts";
 import type { SortedSetStore } from "./cache/sorted-set-store.ts";
 import type { ItemStore } from "./cache/store.ts";
+import type { PresenceStore } from "./connections/store.ts";
 import type { EnvironmentStore } from "./environments/store.ts";
 import type { QueueStore } from "./queues/store.ts";
 import type { RecordStore } from "./records/store.ts";
@@ -35,6 +36,7 @@ export interface Engine {
   readonly sets: Readonly<Record<Durability, SetStore>>;
   readonly queues: QueueStore;
   readonly subscriptions: SubscriptionStore;
+  readonly presence: PresenceStore;
   readonly bus: Bus;
   /** False when other nodes may write to the same store: then followed topics and caches are compared with it each second. */
   readonly isSingleNode: boolean;

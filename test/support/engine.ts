@@ -7,7 +7,7 @@ type EngineOptions = Omit<Parameters<typeof openEmbeddedEngine>[0], "dataDir">;
 
 const recordKinds = [
   ...["api-key", "cache", "data-key", "environment", "queue"],
-  ...["revocation", "secret", "signing-key", "subscription"],
+  ...["notification-cursor", "revocation", "secret", "signing-key", "subscription"],
 ];
 
 /**
@@ -27,13 +27,23 @@ export async function anEngine(options: EngineOptions) {
       await engine.close();
       engine = await openEmbeddedEngine({ dataDir, ...options });
     },
-    /** Removes every record, and so what lies in caches, queues and subscriptions. */
+    /** Removes every record, and so what lies in caches, queues and subscriptions; and who was announced. */
     async empty(): Promise<void> {
-      const { records, environments } = engine;
+      const { records, environments, presence } = engine;
       const all = (await Promise.all(recordKinds.map((kind) => records.list(kind)))).flat();
       await Promise.all(all.map((record) => records.remove(record)));
       const left = await environments.names();
       if (left.length > 0) throw new Error(`records of another kind are left in ${left}`);
+      for (
+        let open = await presence.read(undefined, 1000);
+        open.length > 0;
+        open = await presence.read(undefined, 1000)
+      ) {
+        const offline = open.map((row) => ({ ...row, status: "OFFLINE" as const, atMs: 0 }));
+        const seqs = await presence.announce(offline);
+        await presence.told(offline.map((row, n) => ({ ...row, seq: seqs[n] ?? 0 })));
+      }
+      while (await presence.sweep(Number.MAX_SAFE_INTEGER));
     },
     async [Symbol.asyncDispose](): Promise<void> {
       await engine.close();

@@ -1,6 +1,7 @@
 import { authorize, isAllowed } from "../auth/authorize.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Engine } from "../engine.ts";
+import { isBuiltInCache, refuseDeletion } from "../environments/built-ins.ts";
 import type { Environments } from "../environments/environments.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -10,8 +11,6 @@ import { subscriptionsOf } from "../subscriptions/webhook-document.ts";
 import type { Cache, Durability } from "./cache.ts";
 
 const recordKind = "cache";
-/** SNS topics and the gateway's events will live here. */
-const reservedName = "events";
 
 /** What happened to a cache that others hold state for. `flushed` has the new incarnation in `now`. */
 export type CacheChange =
@@ -30,7 +29,7 @@ export interface Caches {
   current(environment: string, name: string): Promise<Cache | undefined>;
   /** @throws TodokuError `already_exists`, `invalid_argument`, `limit_exceeded`, `permission_denied`. */
   create(principal: Principal, name: string, durability?: Durability): Promise<Cache>;
-  /** With its durable subscriptions. @throws TodokuError `not_found`, `permission_denied`. */
+  /** With its durable subscriptions. @throws TodokuError `not_found`, `permission_denied`; `failed_precondition`: it is built in. */
   delete(principal: Principal, name: string): Promise<void>;
   /** Empties items and topics: a new incarnation of the cache. @throws TodokuError `not_found`, `permission_denied`. */
   flush(principal: Principal, name: string): Promise<void>;
@@ -39,8 +38,8 @@ export interface Caches {
   onChange(listener: (change: CacheChange) => void): void;
   /** The environment is being destroyed: its caches are as deleted. */
   forgetEnvironment(environment: string): void;
-  /** Compares with the store: for hints of other nodes and the tick each second. */
-  refresh(): Promise<void>;
+  /** Compares with the store, all or those of one environment: for hints of other nodes, the tick each second, and a new environment. */
+  refresh(environment?: string): Promise<void>;
 }
 
 export function createCaches(
@@ -138,11 +137,12 @@ export function createCaches(
     }
   }
 
-  async function refresh(): Promise<void> {
-    const stored = (await records.list(recordKind)).map(toCache);
+  async function refresh(only?: string): Promise<void> {
+    const stored = (await records.list(recordKind, only)).map(toCache);
     const alive = new Set(stored.map((cache) => `${cache.environment}/${cache.cache}`));
     for (const cache of stored) apply(cache.environment, cache.cache, cache);
     for (const [environment, caches] of environments) {
+      if (only !== undefined && environment !== only) continue;
       for (const name of caches.keys()) if (!alive.has(`${environment}/${name}`)) apply(environment, name, undefined);
     }
   }
@@ -153,7 +153,7 @@ export function createCaches(
   });
 
   return {
-    start: refresh,
+    start: () => refresh(),
     refresh,
     known,
     get,
@@ -164,7 +164,7 @@ export function createCaches(
       const { environment } = principal;
       const settings = options.environments?.known(environment)?.settings;
       const durability = wanted ?? settings?.cacheDurability ?? options.defaultDurability;
-      if (name === reservedName) throw new TodokuError("invalid_argument", `the cache name "${name}" is reserved`);
+      if (isBuiltInCache(name)) throw new TodokuError("invalid_argument", `the cache name "${name}" is reserved`);
       if ((environments.get(environment)?.size ?? 0) >= limits.cachesPerEnvironment) {
         throw new TodokuError(
           "limit_exceeded",
@@ -183,6 +183,7 @@ export function createCaches(
     },
     async delete(principal, name) {
       authorize(principal, "cache.delete", name);
+      if (isBuiltInCache(name)) refuseDeletion("cache", name);
       await change(principal, name, async (cache) => {
         const { environment } = cache;
         const keys = [{ kind: recordKind, environment, name }, ...(await subscriptionsOf(records, environment, name))];

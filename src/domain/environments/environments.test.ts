@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { ownOf } from "../../../test/support/built-ins.ts";
 import { anEngine, type TestEngine } from "../../../test/support/engine.ts";
 import type { EmbeddedEngine } from "../../engines/embedded/index.ts";
 import { openPrincipal } from "../auth/open-access.ts";
@@ -8,6 +9,7 @@ import { createCaches } from "../cache/caches.ts";
 import type { Engine } from "../engine.ts";
 import { limits } from "../limits.ts";
 import { createQueues } from "../queues/queues.ts";
+import { builtInQueues } from "./built-ins.ts";
 import { createEnvironments } from "./environments.ts";
 
 const operator = openPrincipal;
@@ -33,7 +35,7 @@ async function aNode(on: Engine = engine) {
   const queues = createQueues(on, wallMs);
   await caches.start();
   await queues.start();
-  environments.onCopied(async () => {
+  environments.onFilled(async () => {
     await caches.refresh();
     await queues.refresh();
   });
@@ -108,8 +110,8 @@ describe("making environments", () => {
     const settingsOf = (principal: Principal) =>
       queues.list(principal).map(({ queue, visibilityMs, deadLetter }) => [queue, visibilityMs, deadLetter]);
     expect(settingsOf(copy)).toEqual(settingsOf(dev));
-    expect(settingsOf(copy)).toHaveLength(2);
-    const [inMemory, onDisk] = caches.list(copy);
+    expect(settingsOf(copy)).toHaveLength(2 + Object.keys(builtInQueues).length);
+    const [inMemory, onDisk] = ownOf(caches.list(copy).map((cache) => ({ ...cache, name: cache.cache })));
     expect(inMemory?.createdAtMs).toBe(wallMs());
     expect(onDisk && (await engine.items.disk.get(onDisk, new Uint8Array([1]), wallMs()))).toBeUndefined();
     await expect(environments.create(operator, "Y", { from: "nothing" })).rejects.toMatchObject({ code: "not_found" });
@@ -204,6 +206,82 @@ it("an environment that goes while another is made to read its secrets is not na
   expect(environments.known("A")?.secretsFrom).toEqual([]);
 });
 
+describe("what every environment has", () => {
+  const served = { visibilityMs: 720_000, retentionMs: 4 * 24 * 3_600_000 };
+  const expected = [
+    ["messages", { ...served, deadLetter: { queue: "messages-dlq", maxReceives: 5 } }],
+    ["messages-dlq", { visibilityMs: 30_000, retentionMs: 14 * 24 * 3_600_000, deadLetter: undefined }],
+    ["notifications", { ...served, deadLetter: { queue: "notifications-dlq", maxReceives: 5 } }],
+    ["notifications-dlq", { visibilityMs: 30_000, retentionMs: 14 * 24 * 3_600_000, deadLetter: undefined }],
+  ];
+
+  it("is there at once: made, ensured, or of older data", async () => {
+    await engine.records.create({ kind: "api-key", environment: "OLDER", name: "x" }, {});
+    await engine.records.create({ kind: "environment", environment: "OLD", name: "OLD" }, anOldDocument);
+    const { environments, caches, queues } = await aNode();
+    await environments.create(operator, "NEW");
+    await environments.ensure("ENSURED");
+    for (const environment of ["OLDER", "OLD", "NEW", "ENSURED"]) {
+      const principal = superUserOf(environment);
+      expect(caches.list(principal)).toMatchObject([{ cache: "events", durability: "disk" }]);
+      const found = queues.list(principal).map(({ queue, visibilityMs, retentionMs, deadLetter }) => {
+        return [queue, { visibilityMs, retentionMs, deadLetter }];
+      });
+      expect(found).toEqual(expected);
+    }
+  });
+
+  it("leaves what was there under its names, and settings that somebody changed, at the next start too", async () => {
+    await engine.records.create({ kind: "environment", environment: "OLD", name: "OLD" }, anOldDocument);
+    await engine.records.create(
+      { kind: "queue", environment: "OLD", name: "messages" },
+      { visibilityMs: 7, delayMs: 0, retentionMs: 60_000, createdAtMs: 1 },
+    );
+    const first = await aNode();
+    await first.queues.update(superUserOf("OLD"), "notifications", { visibilityMs: 8 });
+    const { queues, environments } = await aNode();
+    const visibilities = () => queues.list(superUserOf("OLD")).map(({ visibilityMs }) => visibilityMs);
+    expect(visibilities()).toEqual([7, 30_000, 8, 30_000]);
+    await environments.create(operator, "COPY", { from: "OLD" });
+    expect(queues.list(superUserOf("COPY")).map(({ visibilityMs }) => visibilityMs)).toEqual([7, 30_000, 8, 30_000]);
+  });
+
+  it("cannot be deleted, but flushed and purged", async () => {
+    const { environments, caches, queues } = await aNode();
+    await environments.create(operator, "A");
+    const me = superUserOf("A");
+    const builtIn = (what: string) => ({
+      code: "failed_precondition",
+      message: `${what} is built in: it cannot be deleted`,
+    });
+    await expect(caches.delete(me, "events")).rejects.toMatchObject(builtIn('cache "events"'));
+    for (const name of Object.keys(builtInQueues)) {
+      await expect(queues.delete(me, name)).rejects.toMatchObject(builtIn(`queue "${name}"`));
+    }
+    const [before] = caches.list(me);
+    await caches.flush(me, "events");
+    await queues.purge(me, "messages");
+    expect(caches.list(me)[0]?.cacheId).toBeGreaterThan(before?.cacheId ?? 0);
+    await expect(caches.create(me, "events")).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+
+  it("goes with its environment, and is made for many at a start in one commit", async () => {
+    for (let n = 0; n < 100; n++) {
+      await engine.records.create({ kind: "environment", environment: `E${n}`, name: `E${n}` }, anOldDocument);
+    }
+    const commits = () => engine.stats().commits;
+    const before = commits();
+    const { environments } = await aNode();
+    expect(commits() - before).toBe(1);
+    await environments.destroy(operator, "E7");
+    expect(await engine.environments.names()).not.toContain("E7");
+    await aNode();
+    expect(await engine.environments.names()).not.toContain("E7");
+  });
+});
+
+const anOldDocument = { createdAtMs: 1, secretsFrom: [], settings: {}, state: "live" };
+
 describe("destroying", () => {
   it("tells at once who holds something of it, and answers when nothing is left", async () => {
     const { environments, caches, queues, gone } = await aNode();
@@ -259,7 +337,7 @@ describe("destroying", () => {
     const { environments } = await aNode();
     await environments.ensure("dev");
     expect(environments.known("dev")).toMatchObject({ createdAtMs: wallMs(), state: "live" });
-    expect(await engine.records.list("cache", "dev")).toEqual([]);
+    expect(ownOf(await engine.records.list("cache", "dev"))).toEqual([]);
   });
 
   it("takes away one that its maker is not done with", async () => {
@@ -327,6 +405,6 @@ describe("two nodes over one store, without a single hint", () => {
     await two.environments.resume();
     await two.environments.refresh();
     expect(two.environments.known("A")).toEqual(one.environments.known("A"));
-    expect(await engine.records.list("cache", "A")).toHaveLength(1);
+    expect(ownOf(await engine.records.list("cache", "A"))).toHaveLength(1);
   });
 });

@@ -3,6 +3,7 @@ import type { Principal } from "../auth/principal.ts";
 import type { Engine } from "../engine.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { makeBuiltIns, makeMissingBuiltIns } from "./built-ins.ts";
 import { copyContents } from "./copy.ts";
 import {
   changeSettings,
@@ -52,8 +53,8 @@ export interface Environments {
   destroy(principal: Principal, name: string): Promise<void>;
   /** Called as soon as an environment is being destroyed, and once more when all of it is gone: whoever holds something of it lets go. */
   onGone(listener: (name: string) => void): void;
-  /** Called when caches and queues were put into a new environment, before anybody may use it. */
-  onCopied(listener: (name: string) => Promise<void>): void;
+  /** Called when caches and queues were put into a new environment, before anybody has a credential for it. */
+  onFilled(listener: (name: string) => Promise<void>): void;
   /** Compares with the store: for hints of other nodes and the tick each second. */
   refresh(): Promise<void>;
   /** Goes on with what was being destroyed or made when its server stopped. Resolves when that is gone. @throws TodokuError `unavailable`. */
@@ -72,7 +73,7 @@ class EnvironmentService implements Environments {
   readonly #engine: Pick<Engine, "records" | "environments" | "bus" | "isSingleNode">;
   readonly #wallMs: () => number;
   readonly #registry: EnvironmentRegistry;
-  readonly #copied: ((name: string) => Promise<void>)[] = [];
+  readonly #filled: ((name: string) => Promise<void>)[] = [];
   /** Those that are being made or destroyed here. */
   readonly #work = new Map<string, Promise<unknown>>();
 
@@ -86,13 +87,20 @@ class EnvironmentService implements Environments {
     await this.refresh();
     const names = await this.#engine.environments.names();
     await Promise.all(names.filter((name) => !this.#registry.get(name)).map((name) => this.#add(name, {})));
+    const live = this.#registry.all().filter(({ state }) => state === "live");
+    const { records } = this.#engine;
+    await makeMissingBuiltIns(
+      records,
+      live.map(({ name }) => name),
+      this.#wallMs(),
+    );
   }
 
   async ensure(name: string): Promise<void> {
     checkEnvironmentName(name);
     if (this.known(name)) return;
     if (this.#registry.get(name)) await this.resume();
-    await this.#add(name, {}).catch((error: unknown) => {
+    await this.#make(name, {}).catch((error: unknown) => {
       if (!(error instanceof TodokuError) || error.code !== "already_exists") throw error;
     });
   }
@@ -117,11 +125,8 @@ class EnvironmentService implements Environments {
     }
     if (this.#work.has(name)) throw alreadyExists(name);
     return this.#inWork(name, async () => {
-      const kept = await this.#add(name, {
-        ...{ settings, secretsFrom },
-        ...(from === undefined ? {} : { copiedFrom: from, state: "making" }),
-      });
-      if (from !== undefined) await this.#fill(kept, from);
+      if (from === undefined) await this.#make(name, { settings, secretsFrom });
+      else await this.#copy(name, { settings, secretsFrom, copiedFrom: from, state: "making" }, from);
       await this.#leaveGone(name);
       return this.#known(name);
     });
@@ -166,8 +171,8 @@ class EnvironmentService implements Environments {
     this.#registry.onGone(listener);
   }
 
-  onCopied(listener: (name: string) => Promise<void>): void {
-    this.#copied.push(listener);
+  onFilled(listener: (name: string) => Promise<void>): void {
+    this.#filled.push(listener);
   }
 
   refresh(): Promise<void> {
@@ -202,17 +207,32 @@ class EnvironmentService implements Environments {
     return this.#registry.changed(record);
   }
 
+  /** With what every environment has. Asked for in one turn of the loop, so that the embedded engine commits it together. */
+  async #make(name: string, more: Partial<EnvironmentDocument>): Promise<void> {
+    const added = this.#add(name, more);
+    const builtIns = makeBuiltIns(this.#engine.records, name, this.#wallMs());
+    builtIns.catch(() => {}); // when it is there already, its maker hears of that
+    await added;
+    await builtIns;
+    await this.#tellFilled(name);
+  }
+
   /** Until it is filled nobody may see it: a copy that does not come to its end is no environment. */
-  async #fill(kept: Kept, from: string): Promise<void> {
-    const { name } = kept;
+  async #copy(name: string, document: Partial<EnvironmentDocument>, from: string): Promise<void> {
+    const kept = await this.#add(name, document);
     try {
       await copyContents(this.#engine.records, from, name, this.#wallMs());
-      for (const listener of this.#copied) await listener(name);
+      await makeBuiltIns(this.#engine.records, name, this.#wallMs());
+      await this.#tellFilled(name);
       await this.#change(name, (was) => ({ ...was, state: "live" }));
     } catch (error) {
       await this.#remove(kept).catch(() => {}); // the worker tries again
       throw error;
     }
+  }
+
+  async #tellFilled(name: string): Promise<void> {
+    for (const listener of this.#filled) await listener(name);
   }
 
   async #remove({ name, id }: Kept): Promise<void> {

@@ -29,6 +29,7 @@ export class Dispatch {
   readonly #queues: Queues;
   readonly #clock: Clock;
   readonly #stats = new Map<string, QueueStats>();
+  readonly #readyListeners: ((key: QueueKey) => void)[] = [];
   /** Bytes of messages whose answers have not been handed over yet: they stay in memory until their clients read them. */
   #unreadBytes = 0;
 
@@ -40,8 +41,14 @@ export class Dispatch {
     this.polls = new Polls({ ...{ wheel, clock, take }, giveBack: (taken) => this.giveBack(taken) }, rates);
     queues.onChange(({ was, now }) => this.polls.changed(was, now));
     engine.bus.listen((hint) => {
-      if (hint.kind === "queue-ready") this.polls.ready(hint.key);
+      if (hint.kind !== "queue-ready") return;
+      this.polls.ready(hint.key);
+      for (const listener of this.#readyListeners) listener(hint.key);
     });
+  }
+
+  onReady(listener: (key: QueueKey) => void): void {
+    this.#readyListeners.push(listener);
   }
 
   /** The receives never happened. */
@@ -65,7 +72,9 @@ export class Dispatch {
     const nowMs = this.#clock.steadyMs();
     const later = readyAtMs.filter((atMs) => atMs > nowMs);
     if (later.length < readyAtMs.length) this.#ready(key);
-    if (later.length > 0) this.polls.readyAt(key, Math.min(...later));
+    if (later.length === 0) return;
+    this.polls.readyAt(key, Math.min(...later));
+    for (const listener of this.#readyListeners) listener(key);
   }
 
   /** Messages came into these queues from others, ready: so many into each. */
@@ -126,6 +135,7 @@ export class Dispatch {
 
   #ready(key: QueueKey): void {
     this.polls.ready(key);
+    for (const listener of this.#readyListeners) listener(key);
     if (!this.#engine.isSingleNode) this.#engine.bus.send({ kind: "queue-ready", key });
   }
 }

@@ -3,13 +3,14 @@ import type { Log } from "../../lib/log.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import { authorize } from "../auth/authorize.ts";
 import type { Principal } from "../auth/principal.ts";
+import { checkQueueAttributes } from "../auth/reserved-attributes.ts";
 import type { Engine } from "../engine.ts";
 import { TodokuError, toTodokuError } from "../errors.ts";
 import { noRates, type Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
 import { Dispatch, type QueueStats } from "./dispatch.ts";
-import type { PollRequest, Receiver } from "./poll-line.ts";
-import type { Queue } from "./queue.ts";
+import type { PollRequest, Receiver, Taken } from "./poll-line.ts";
+import type { Queue, QueueKey } from "./queue.ts";
 import { notFound, type Queues } from "./queues.ts";
 import { formatReceiptHandle, parseReceiptHandle } from "./receipt-handle.ts";
 import { type SentMessage, toNewMessage } from "./sent-message.ts";
@@ -54,6 +55,13 @@ export interface QueueMessages {
    * served first. @throws TodokuError also `limit_exceeded`, and `unauthenticated` when the credential expired meanwhile.
    */
   receive(principal: Principal, queue: string, request: ReceiveRequest, receiver: Receiver): Promise<Received>;
+  /**
+   * As `receive`, for the server itself: waits for as long as the receiver is there, and takes no place of those who may wait. Call what it gave
+   * `receiver.onEnd` once the messages are dealt with. @throws TodokuError `not_found`; `unavailable`, also when the server stops.
+   */
+  follow(environment: string, queue: string, request: PollRequest, receiver: Receiver): Promise<Received>;
+  /** Calls `listener` when something in a queue is ready, or will be: within the call that made it so, so it must not throw. */
+  onReady(listener: (key: QueueKey) => void): void;
   /** Never `expired`; a handle of before a purge is `gone`. */
   delete(principal: Principal, queue: string, receiptHandles: readonly string[]): Promise<readonly ReceiptOutcome[]>;
   /** Hides each message for so long from now on. */
@@ -121,6 +129,7 @@ class MessageService implements QueueMessages {
 
   async send(principal: Principal, name: string, messages: readonly SentMessage[]): Promise<readonly SendResult[]> {
     authorize(principal, "queue.send", "", name);
+    for (const { attributes } of messages) checkQueueAttributes(principal, name, attributes);
     checkBatch(messages);
     const queue = await this.#queues.get(principal.environment, name);
     const nowMs = this.#clock.steadyMs();
@@ -137,10 +146,28 @@ class MessageService implements QueueMessages {
     checkWhole("waitMs", request.waitMs, 0, limits.queue.waitMaxMs);
     if (request.visibilityMs !== undefined) checkVisibility(request.visibilityMs);
     await this.#queues.get(principal.environment, name);
-    // What is known in this very turn: a purge or deletion from here on finds the poll in its line.
-    const queue = this.#queues.known(principal.environment, name);
+    const queue = this.#knownNow(principal.environment, name);
+    return this.#received(queue, await this.#dispatch.polls.poll(queue, request, receiver, principal), receiver);
+  }
+
+  async follow(environment: string, name: string, request: PollRequest, receiver: Receiver): Promise<Received> {
+    await this.#queues.get(environment, name);
+    const queue = this.#knownNow(environment, name);
+    return this.#received(queue, await this.#dispatch.polls.follow(queue, request, receiver), receiver);
+  }
+
+  onReady(listener: (key: QueueKey) => void): void {
+    this.#dispatch.onReady(listener);
+  }
+
+  /** What is known in this very turn: a purge or deletion from here on finds the poll in its line. */
+  #knownNow(environment: string, name: string): Queue {
+    const queue = this.#queues.known(environment, name);
     if (!queue) throw notFound(name);
-    const taken = await this.#dispatch.polls.poll(queue, request, receiver, principal);
+    return queue;
+  }
+
+  #received(queue: Queue, taken: Taken | undefined, receiver: Receiver): Received {
     if (!taken) return { messages: [], giveBack: async () => {} };
     this.#dispatch.count(queue.environment).received += taken.messages.length;
     this.#dispatch.answering(taken, receiver);

@@ -52,6 +52,8 @@ export interface Poll {
   readonly refusal: () => TodokuError | undefined;
   /** False: it takes the first answer, even if that is empty. */
   readonly waits: boolean;
+  /** The server itself receives: nobody's wait, which no number tells. */
+  readonly isOwn: boolean;
   readonly resolve: (taken: Taken | undefined) => void;
   readonly reject: (error: TodokuError) => void;
 }
@@ -85,8 +87,11 @@ export class PollLine {
     this.#onEmpty = onEmpty;
   }
 
+  /** Without the server's own. */
   get size(): number {
-    return this.#polls.size;
+    let size = 0;
+    for (const { isOwn } of this.#polls) if (!isOwn) size++;
+    return size;
   }
 
   add(poll: Poll): void {

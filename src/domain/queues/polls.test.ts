@@ -374,3 +374,44 @@ describe("two nodes", () => {
     expect(await two.queues.current("dev", "r")).toMatchObject({ delayMs: 1, visibilityMs: 2 });
   });
 });
+
+describe("the server's own receive", () => {
+  const request = { maxMessages: 1, visibilityMs: 1000 };
+
+  it("waits for as long as its receiver is there, and is nobody's wait", async () => {
+    const receiver = aReceiver();
+    const followed = domain.messages.follow("dev", "q", request, receiver);
+    domain.advance(10 * limits.queue.waitMaxMs);
+    await domain.settled();
+    expect(domain.messages.stats().get("dev")?.polls ?? 0).toBe(0);
+    await domain.send("q", "a");
+    expect((await followed).messages.map(({ body }) => body)).toEqual(["a"]);
+    const next = domain.messages.follow("dev", "q", request, receiver);
+    receiver.leave();
+    expect((await next).messages).toEqual([]);
+  });
+
+  it("is refused when the server stops, so that it does not ask on and on", async () => {
+    const followed = domain.messages.follow("dev", "q", request, aReceiver());
+    await domain.settled();
+    domain.messages.closeAll();
+    expect((await followed).messages).toEqual([]);
+    await expect(domain.messages.follow("dev", "q", request, aReceiver())).rejects.toMatchObject({
+      code: "unavailable",
+    });
+  });
+
+  it("is told of what is sent, now or for later, released, or moved there", async () => {
+    const told: string[] = [];
+    domain.messages.onReady(({ environment, queue }) => told.push(`${environment}/${queue}`));
+    await domain.send("q", "a");
+    await domain.messages.send(me, "q", [{ body: "b", delayMs: 1000 }]);
+    expect(told).toEqual(["dev/q", "dev/q"]);
+    const [taken] = await domain.take("q");
+    const change = { receiptHandle: taken?.receiptHandle ?? "", visibilityMs: 0 };
+    await domain.messages.changeVisibility(me, "q", [change]);
+    await domain.queues.create(me, "other");
+    await domain.messages.redrive(me, "q", { to: "other", maxMessages: 10 });
+    expect(told.slice(2)).toEqual(["dev/q", "dev/other"]);
+  });
+});

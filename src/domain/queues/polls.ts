@@ -2,6 +2,7 @@ import { expiredError, type Principal } from "../auth/principal.ts";
 import { TodokuError } from "../errors.ts";
 import type { Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
+import { stoppingError } from "../topics/stopping.ts";
 import { type LineParts, type Poll, PollLine, type PollRequest, type Receiver, type Taken } from "./poll-line.ts";
 import type { QueueKey } from "./queue.ts";
 
@@ -42,7 +43,8 @@ export class Polls {
     const { promise, resolve, reject } = Promise.withResolvers<Taken | undefined>();
     let withdrawn: TodokuError | undefined;
     const refusal = () => withdrawn ?? this.#expired(principal);
-    const poll: Poll = { number: ++this.#last, request, receiver, refusal, waits: waitMs > 0, resolve, reject };
+    const waits = waitMs > 0;
+    const poll: Poll = { number: ++this.#last, request, receiver, refusal, waits, isOwn: false, resolve, reject };
     const onClosed = () => line.left(poll);
     const forget = principal.withdrawal?.onDone((error) => {
       withdrawn = error;
@@ -61,6 +63,23 @@ export class Polls {
       forget?.();
       receiver.closed.removeEventListener("abort", onClosed);
     }
+  }
+
+  /**
+   * As `poll` for the server itself: it waits for as long as the receiver is there, and takes no place of those who may wait.
+   * @throws TodokuError `unavailable`: the server stops; and what the store says.
+   */
+  async follow(key: QueueKey, request: PollRequest, receiver: Receiver): Promise<Taken | undefined> {
+    if (this.#isClosing) throw stoppingError();
+    if (!receiver.isOpen()) return undefined;
+    const line = this.#line(key);
+    const { promise, resolve, reject } = Promise.withResolvers<Taken | undefined>();
+    const refusal = () => undefined;
+    const poll: Poll = { number: ++this.#last, request, receiver, refusal, waits: true, isOwn: true, resolve, reject };
+    const onClosed = () => line.left(poll);
+    receiver.closed.addEventListener("abort", onClosed, { once: true });
+    line.add(poll);
+    return promise.finally(() => receiver.closed.removeEventListener("abort", onClosed));
   }
 
   /** Something in the queue became ready. */
@@ -102,6 +121,7 @@ export class Polls {
   sizes(): ReadonlyMap<string, number> {
     const sizes = new Map<string, number>();
     for (const { key, size } of this.#lines.values()) {
+      if (size === 0) continue;
       sizes.set(key.environment, (sizes.get(key.environment) ?? 0) + size);
     }
     return sizes;

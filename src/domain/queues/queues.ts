@@ -1,6 +1,7 @@
 import { authorize, isAllowed } from "../auth/authorize.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Engine } from "../engine.ts";
+import { isBuiltInQueue, refuseDeletion } from "../environments/built-ins.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { StoredRecord } from "../records/store.ts";
@@ -35,7 +36,7 @@ export interface Queues {
   create(principal: Principal, name: string, settings?: QueueChanges): Promise<Queue>;
   /** @throws TodokuError `not_found`, `invalid_argument`, `permission_denied`. */
   update(principal: Principal, name: string, changes: QueueChanges): Promise<Queue>;
-  /** @throws TodokuError `not_found`, `permission_denied`; `failed_precondition` while it is another queue's dead-letter queue. */
+  /** @throws TodokuError `not_found`, `permission_denied`; `failed_precondition`: it is built in, or another queue's dead-letter queue. */
   delete(principal: Principal, name: string): Promise<void>;
   /** Drops all messages: a new incarnation of the queue. @throws TodokuError `not_found`, `permission_denied`. */
   purge(principal: Principal, name: string): Promise<void>;
@@ -44,8 +45,8 @@ export interface Queues {
   onChange(listener: (change: QueueChange) => void): void;
   /** The environment is being destroyed: its queues are as deleted. */
   forgetEnvironment(environment: string): void;
-  /** Compares with the store: for hints of other nodes and the tick each second. */
-  refresh(): Promise<void>;
+  /** Compares with the store, all or those of one environment: for hints of other nodes, the tick each second, and a new environment. */
+  refresh(environment?: string): Promise<void>;
 }
 
 export function createQueues(engine: Engine, wallMs: () => number): Queues {
@@ -73,11 +74,11 @@ class QueueRegistry implements Queues {
     return this.refresh();
   }
 
-  async refresh(): Promise<void> {
-    const stored = (await this.#engine.records.list(recordKind)).map(toQueue);
+  async refresh(only?: string): Promise<void> {
+    const stored = (await this.#engine.records.list(recordKind, only)).map(toQueue);
     const alive = new Set(stored.map(({ environment, queue }) => `${environment}/${queue}`));
     for (const queue of stored) this.#apply(queue.environment, queue.queue, queue);
-    for (const { environment, queue } of this.all()) {
+    for (const { environment, queue } of this.all(only)) {
       if (!alive.has(`${environment}/${queue}`)) this.#apply(environment, queue, undefined);
     }
   }
@@ -153,6 +154,7 @@ class QueueRegistry implements Queues {
 
   async delete(principal: Principal, name: string): Promise<void> {
     authorize(principal, "queue.delete", "", name);
+    if (isBuiltInQueue(name)) refuseDeletion("queue", name);
     const { environment } = principal;
     await this.#inTurn(environment, async () => {
       const queue = await this.get(environment, name);

@@ -9,6 +9,7 @@ import { setKind, setStoreContract } from "../../domain/cache/set-store.contract
 import { sortedSetKind, sortedSetStoreContract } from "../../domain/cache/sorted-set-store.contract.ts";
 import { itemStoreContract } from "../../domain/cache/store.contract.ts";
 import { itemChangesContract } from "../../domain/cache/store-changes.contract.ts";
+import { presenceStoreContract } from "../../domain/connections/store.contract.ts";
 import type { Engine } from "../../domain/engine.ts";
 import { environmentStoreContract } from "../../domain/environments/store.contract.ts";
 import { queueStoreContract } from "../../domain/queues/store.contract.ts";
@@ -85,6 +86,7 @@ recordStoreContract("the embedded engine", open);
 environmentStoreContract("the embedded engine", open);
 queueStoreContract("the embedded engine", open);
 subscriptionStoreContract("the embedded engine", open);
+presenceStoreContract("the embedded engine", open);
 for (const durability of ["disk", "memory"] as const) {
   topicStoreContract(`the embedded engine (${durability})`, durability, open);
   itemStoreContract(`the embedded engine (${durability})`, durability, open);

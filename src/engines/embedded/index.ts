@@ -1,5 +1,5 @@
 // The embedded engine: everything in this process and in one SQLite file. `memory` topics and items live in maps; `disk` ones, all queues,
-// all cursors and all records go through a storage thread that commits what arrives together, and are read by a second thread. One process per data
+// all cursors, who is ONLINE, and all records go through a storage thread that commits what arrives together, and are read by a second thread. One process per data
 // directory. Nothing outside this folder imports anything but this file.
 import { type Bus, silentBus } from "../../domain/bus.ts";
 import { leaderboardBounds } from "../../domain/cache/score-order.ts";
@@ -22,6 +22,7 @@ import { createMemorySets } from "./memory-sets.ts";
 import { memoryHistoryBounds, memoryItemBounds } from "./memory-share.ts";
 import { createMemorySortedSets } from "./memory-sorted-sets.ts";
 import { type MemoryHistoryBounds, MemoryTopics } from "./memory-topics.ts";
+import { createDiskPresence } from "./presence.ts";
 import { createDiskQueues } from "./queues.ts";
 import { createRecords } from "./records.ts";
 import { createDiskSets } from "./sets.ts";
@@ -130,6 +131,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
     },
     queues: createDiskQueues(storage, records, queuesEnvironmentMaxBytes),
     subscriptions: createDiskSubscriptions(storage, records),
+    presence: createDiskPresence(storage),
     health: () => storage.health.current,
     onHealth: (listener: Parameters<Engine["onHealth"]>[0]) => storage.health.listen(listener),
   };

@@ -6,6 +6,7 @@ import { FieldReader, FieldWriter, type Packed } from "./fields.ts";
 import type { Read } from "./reader-collections.ts";
 import { dictionaryReads } from "./reader-dictionaries.ts";
 import { listReads } from "./reader-lists.ts";
+import { createPresenceReader } from "./reader-presence.ts";
 import { createQueueReader } from "./reader-queues.ts";
 import { setReads } from "./reader-sets.ts";
 import { sortedSetReads } from "./reader-sorted-sets.ts";
@@ -102,6 +103,7 @@ const reads: Readonly<Record<string, Read>> = {
   failures: subscriptions.failures,
   deadTopics: subscriptions.deadTopics,
   deadLetters: subscriptions.deadLetters,
+  presence: createPresenceReader(db),
 };
 
 function answerOne(op: FieldReader, answer: FieldWriter): void {

@@ -125,6 +125,12 @@ export const migrations: readonly string[] = [
     SELECT coalesce(sum(8 * elements), 0) FROM items WHERE collection IS NOT NULL AND type = 3 AND environment = environments.id);
   UPDATE items SET bytes = bytes + 8 * elements WHERE collection IS NOT NULL AND type = 3;
   `,
+  `
+  CREATE TABLE presence (
+    environment INTEGER NOT NULL, user_id TEXT NOT NULL, is_online INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    is_told INTEGER NOT NULL, PRIMARY KEY (environment, user_id)) WITHOUT ROWID;
+  CREATE INDEX presence_age ON presence (at_ms) WHERE is_online = 0 AND is_told = 1;
+  `,
 ];
 
 /** The `user_version` that this program writes. */

@@ -9,11 +9,12 @@ const stepMs = 5;
 /** What a step of forgetting came to. `absent`: its record has another id or is gone, nothing was touched. */
 export type ForgetOutcome = "absent" | "more" | "done";
 
-/** `free`: one bounded step per part over what was forgotten; true while there is more. */
+/** `free`: one bounded step per part over what was forgotten; true while there is more. `freePresence`: the same for one environment. */
 export function createEnvironmentForgetter(
   db: DatabaseSync,
   ledger: StorageLedger,
   free: Readonly<Record<StoredPart, () => boolean>>,
+  freePresence: (environment: string) => boolean,
 ): (op: FieldReader, answer: FieldWriter) => void {
   const own = db.prepare("SELECT id FROM records WHERE kind = 'environment' AND environment = ?1 AND name = ?1");
   const nextKind = db.prepare("SELECT kind FROM records WHERE kind > ? ORDER BY kind LIMIT 1");
@@ -35,10 +36,16 @@ export function createEnvironmentForgetter(
   }
 
   /** True when there is more. */
-  function freeRows(): boolean {
+  function freeRows(environment: string): boolean {
     const endMs = performance.now() + stepMs;
     for (;;) {
-      const hasMore = [free.topics(), free.items(), free.messages(), free.cursors()].includes(true);
+      const hasMore = [
+        free.topics(),
+        free.items(),
+        free.messages(),
+        free.cursors(),
+        freePresence(environment),
+      ].includes(true);
       if (!hasMore || performance.now() >= endMs) return hasMore;
     }
   }
@@ -53,7 +60,7 @@ export function createEnvironmentForgetter(
     if (Number(own.get(environment)?.id) !== id) return put("absent", 0);
     ledger.closeEnvironment(environment);
     const removed = removeRecords(environment);
-    if (freeRows()) return put("more", removed);
+    if (freeRows(environment)) return put("more", removed);
     drop.run("environment", environment);
     ledger.dropEnvironment(environment);
     put("done", removed);

@@ -14,7 +14,12 @@ export interface EnvironmentUsage {
 }
 
 /** What lies under the ids of records, by the record's kind. Each part is forgotten by itself. */
-export const partsOf = { cache: ["topics", "items"], queue: ["messages"], subscription: ["cursors"] } as const;
+export const partsOf = {
+  cache: ["topics", "items"],
+  queue: ["messages"],
+  subscription: ["cursors"],
+  "notification-cursor": ["cursors"],
+} as const;
 
 /** One of {@link partsOf}. */
 export type StoredPart = (typeof partsOf)[keyof typeof partsOf][number];
@@ -70,7 +75,8 @@ export class StorageLedger {
     this.#environmentsById.clear();
     this.#dirty.clear();
     this.#live.clear();
-    const live = this.db.prepare("SELECT id FROM records WHERE kind IN ('cache', 'queue', 'subscription')").all();
+    const kinds = Object.keys(partsOf);
+    const live = this.db.prepare(`SELECT id FROM records WHERE kind IN (${kinds.map(() => "?")})`).all(...kinds);
     for (const { id } of live) this.#live.add(Number(id));
     for (const part of allParts) {
       this.#forgotten[part].clear();

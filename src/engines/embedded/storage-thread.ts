@@ -15,6 +15,7 @@ import { createItemWriter, type ItemWriter } from "./storage-items.ts";
 import { itemOperations } from "./storage-items-changes.ts";
 import { StorageLedger, type StoredPart } from "./storage-ledger.ts";
 import { listOperations } from "./storage-lists.ts";
+import { createPresenceWriter, type PresenceWriter } from "./storage-presence.ts";
 import { createQueueWriter, type QueueWriter } from "./storage-queues.ts";
 import { createRecordWriter } from "./storage-records.ts";
 import { setOperations } from "./storage-sets.ts";
@@ -96,14 +97,20 @@ function openStorage(): (request: StorageRequest) => void {
   const collectionRows = createCollectionRows(db, ledger, rows);
   const items = createItemWriter(db, ledger, rows, collections);
   const queues = createQueueWriter(db, ledger, data.queuesEnvironmentMaxBytes);
+  const presence = createPresenceWriter(db, ledger);
   const operations: Operations = {
     ...recordOperations(db, ledger),
-    "environments.forget": createEnvironmentForgetter(db, ledger, {
-      topics: topics.freeForgotten,
-      items: items.freeForgotten,
-      messages: queues.freeForgotten,
-      cursors: subscriptions.freeForgotten,
-    }),
+    "environments.forget": createEnvironmentForgetter(
+      db,
+      ledger,
+      {
+        topics: topics.freeForgotten,
+        items: items.freeForgotten,
+        messages: queues.freeForgotten,
+        cursors: subscriptions.freeForgotten,
+      },
+      presence.freeEnvironment,
+    ),
     ...itemOperations(db, ledger, rows, collections),
     ...itemEndOperations(items, ledger),
     ...dictionaryOperations(db, collectionRows, collections),
@@ -112,6 +119,7 @@ function openStorage(): (request: StorageRequest) => void {
     ...setOperations(db, collectionRows, collections),
     ...queueOperations(queues, ledger),
     ...subscriptionOperations(subscriptions),
+    ...presenceOperations(presence),
     "topics.append": topics.append,
     "topics.forget": (op) => ledger.forget(op.number(), "topics"),
     "topics.trim": (op, answer) => answer.put(Number(topics.trim(op.number()))),
@@ -129,6 +137,7 @@ function openStorage(): (request: StorageRequest) => void {
       items.reset();
       queues.reset();
       subscriptions.reset();
+      presence.reset();
       ledger.reload();
       mark.reset();
     },
@@ -192,6 +201,14 @@ function subscriptionOperations(subscriptions: SubscriptionWriter): Operations {
     "subscriptions.replay": subscriptions.replay,
     "subscriptions.drop": subscriptions.drop,
     "subscriptions.trim": subscriptions.trim,
+  };
+}
+
+function presenceOperations(presence: PresenceWriter): Operations {
+  return {
+    "presence.announce": presence.announce,
+    "presence.told": presence.told,
+    "presence.sweep": (op, answer) => answer.put(Number(presence.sweep(op.number()))),
   };
 }
 

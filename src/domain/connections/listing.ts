@@ -1,0 +1,61 @@
+import { Buffer } from "node:buffer";
+import { type Action, authorize, isAllowed } from "../auth/authorize.ts";
+import type { Principal } from "../auth/principal.ts";
+import { TodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectedUser, PageRequest } from "./connections.ts";
+import type { Population, User } from "./users.ts";
+
+const action: Action = "connection.read";
+
+/** A page of those who are ONLINE and may be seen. */
+export function listUsers(principal: Principal, population: Population | undefined, request: PageRequest) {
+  const { page, cursor } = aPage(principal, online(population), request);
+  const users = page.map(({ userId, connections, sinceMs }): ConnectedUser => {
+    return { userId, connections: connections.length, onlineSinceMs: sinceMs };
+  });
+  return { users, cursor };
+}
+
+/** A page of the connections that may be seen. */
+export function listConnections(principal: Principal, population: Population | undefined, request: PageRequest) {
+  const { page, cursor } = aPage(principal, population?.connections.values() ?? [], request);
+  return { connections: page as readonly Connection[], cursor };
+}
+
+function* online(population: Population | undefined): Generator<User> {
+  for (const user of population?.users.values() ?? []) if (user.status === "ONLINE") yield user;
+}
+
+/** `all` in the order of their numbers: a cursor is the number of a page's last, so that it stays right while others come and go. */
+function aPage<T extends { readonly userId: string | undefined; readonly number: number }>(
+  principal: Principal,
+  all: Iterable<T>,
+  { after, limit }: PageRequest,
+): { readonly page: readonly T[]; readonly cursor: string | undefined } {
+  const mayNothing = !principal.isSuperUser && !principal.grants.some(({ resource }) => resource === "connection");
+  if (mayNothing) authorize(principal, action);
+  const { pageMax } = limits.connection;
+  if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= pageMax)) {
+    throw new TodokuError("invalid_argument", `limit ${limit} must be a whole number that is >= 1 and <= ${pageMax}`);
+  }
+  const last = after === undefined ? 0 : readCursor(after);
+  const page: T[] = [];
+  for (const one of all) {
+    if (one.number <= last || !isAllowed(principal, action, "", one.userId ?? "")) continue;
+    if (page.length === limit) return { page, cursor: toCursor(page.at(-1)?.number ?? 0) };
+    page.push(one);
+  }
+  return { page, cursor: undefined };
+}
+
+function toCursor(number: number): string {
+  return Buffer.from(String(number)).toString("base64url");
+}
+
+function readCursor(cursor: string): number {
+  const text = Buffer.from(cursor.slice(0, 100), "base64url").toString("latin1");
+  if (/^\d{1,16}$/.test(text) && toCursor(Number(text)) === cursor) return Number(text);
+  throw new TodokuError("invalid_argument", "the cursor is not one that a page of this list gave");
+}
