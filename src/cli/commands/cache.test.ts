@@ -23,7 +23,9 @@ describe("todoku cache", () => {
     expect(await run("create", "my cache")).toEqual([1, "", 'error: cache "my cache" exists already\n']);
     expect(await run("list")).toEqual([
       0,
-      expect.stringMatching(/^NAME {6}DURABILITY {2}CREATED\nc {9}memory {6}\S+Z\nmy cache {2}memory {6}\S+Z\n$/),
+      expect.stringMatching(
+        /^NAME {6}DURABILITY {2}CREATED\nc {9}memory {6}\S+Z\nevents {4}disk {8}\S+Z\nmy cache {2}memory {6}\S+Z\n$/,
+      ),
       "",
     ]);
     expect(await run("delete", "my cache")).toEqual([0, "deleted cache my cache\n", ""]);
@@ -38,7 +40,12 @@ describe("todoku cache", () => {
     const [code, stdout] = await run("list", "--json");
     expect([code, JSON.parse(String(stdout))]).toEqual([
       0,
-      { caches: [{ name: "c", durability: "memory", createdAtMs: expect.any(Number) }] },
+      {
+        caches: [
+          { name: "c", durability: "memory", createdAtMs: expect.any(Number) },
+          { name: "events", durability: "disk", createdAtMs: expect.any(Number) },
+        ],
+      },
     ]);
   });
 

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Command } from "commander";
-import { defaultSettings } from "../../domain/queues/settings.ts";
+import { firstSettings, isBuiltInCache, isBuiltInQueue } from "../../domain/environments/built-ins.ts";
 import { type CurrentKey, type CurrentQueue, readCurrent } from "../resources/current.ts";
 import { printResourceFile, type ResourceFile } from "../resources/resource-file.ts";
 import type { CurrentWebhook } from "../resources/webhooks.ts";
@@ -18,8 +19,9 @@ export function registerExport(program: Command, io: CommandIo = processIo): voi
       const { settings, caches, queues, webhooks, keys } = await readCurrent(client, everything);
       const file: ResourceFile = {
         ...(Object.keys(settings).length === 0 ? {} : { settings }),
-        caches: caches.map(({ name, durability }) => ({ name, durability })),
-        queues: queues.map(toQueue),
+        caches: caches.flatMap(({ name, durability }) => (isBuiltInCache(name) ? [] : [{ name, durability }])),
+        // Every environment has those that are built in; what was changed of them is all that there is to say.
+        queues: queues.map(toQueue).filter((queue) => !isBuiltInQueue(queue.name) || Object.keys(queue).length > 1),
         webhooks: webhooks.map(toWebhook),
         keys: keys.flatMap(toKey),
       };
@@ -29,13 +31,13 @@ export function registerExport(program: Command, io: CommandIo = processIo): voi
 
 /** What differs from a queue that was made without a word. */
 function toQueue({ name, visibilitySeconds, delaySeconds, retentionSeconds, deadLetter }: CurrentQueue) {
-  const { visibilityMs, delayMs, retentionMs } = defaultSettings;
+  const { visibilityMs, delayMs, retentionMs, deadLetter: firstRule } = firstSettings(name);
   return {
     name,
     ...(visibilitySeconds * 1000 === visibilityMs ? {} : { visibilitySeconds }),
     ...(delaySeconds * 1000 === delayMs ? {} : { delaySeconds }),
     ...(retentionSeconds * 1000 === retentionMs ? {} : { retentionSeconds }),
-    ...(deadLetter === undefined ? {} : { deadLetter }),
+    ...(deadLetter === undefined || isDeepStrictEqual(deadLetter, firstRule) ? {} : { deadLetter }),
   };
 }
 

@@ -12,9 +12,12 @@ export interface TailRequest {
   /** Ends after this many items; undefined = never. */
   readonly count: number | undefined;
   readonly json: boolean;
+  /** What to print of an item; undefined: nothing, and it does not count. Default: a line of its own, or all of it with `json`. */
+  readonly toLine?: (item: ItemJson) => string | undefined;
 }
 
-interface ItemJson {
+/** An item as the server has it. */
+export interface ItemJson {
   readonly position: string;
   readonly text?: string;
   readonly binary?: string;
@@ -59,7 +62,7 @@ export async function tail(client: Client, request: TailRequest, io: CommandIo):
         isOpen = true;
         state.attempts = 0;
         state.after = event.id ?? state.after;
-        if (print(event, request.json, io)) state.left--;
+        if (print(event, request, io)) state.left--;
         if (state.left === 0) break; // the generator closes the connection
       }
     } catch (error) {
@@ -71,11 +74,12 @@ export async function tail(client: Client, request: TailRequest, io: CommandIo):
 }
 
 /** Returns whether it was an item. */
-function print({ type, data }: ServerEvent, json: boolean, io: CommandIo): boolean {
+function print({ type, data }: ServerEvent, { json, toLine }: TailRequest, io: CommandIo): boolean {
   if (data === undefined) return false;
   if (type === "message") {
-    io.stdout.write(`${json ? data : line(JSON.parse(data) as ItemJson)}\n`);
-    return true;
+    const text = toLine || !json ? (toLine ?? line)(JSON.parse(data) as ItemJson) : data;
+    if (text !== undefined) io.stdout.write(`${text}\n`);
+    return text !== undefined;
   }
   if (type === "discontinuity") {
     const { after, now } = JSON.parse(data) as { after: string; now: string };

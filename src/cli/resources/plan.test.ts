@@ -36,6 +36,21 @@ describe("a plan", () => {
     expect(change?.body).toEqual({ delaySeconds: 0 });
   });
 
+  it("knows what is built in: its own first settings, and that it stays", () => {
+    const messages = {
+      ...{ name: "messages", ...seconds, visibilitySeconds: 720 },
+      deadLetter: { queue: "messages-dlq", maxReceives: 5 },
+    };
+    const builtIn = [messages, { name: "messages-dlq", ...seconds, retentionSeconds: 1_209_600 }];
+    const current: Current = { ...empty, queues: builtIn, caches: [{ name: "events", durability: "disk" }] };
+    expect(steps({ queues: [], caches: [] }, current, true)).toEqual([]);
+    expect(steps({ queues: [{ name: "messages" }], caches: [{ name: "events" }] }, current, true)).toEqual([]);
+    const [change] = toPlan({ queues: [{ name: "messages", visibilitySeconds: 60 }] }, current, true).changes;
+    expect(change?.body).toEqual({ visibilitySeconds: 60 });
+    const own = { name: "own", deadLetter: { queue: "messages-dlq", maxReceives: 2 } };
+    expect(toPlan({ queues: [own] }, current, true).problems).toEqual([]);
+  });
+
   it("takes a rule away with null", () => {
     const old = { name: "q", ...seconds, deadLetter: { queue: "d", maxReceives: 2 } };
     const current = { ...empty, queues: [old, { name: "d", ...seconds }] };

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import { defaultSettings } from "../../domain/queues/settings.ts";
+import { firstSettings, isBuiltInCache, isBuiltInQueue } from "../../domain/environments/built-ins.ts";
 import { checkSecretName } from "../../domain/secrets/secret.ts";
 import { type Change, compare, type Plan, problemsOf } from "./change.ts";
 import { type Current, type CurrentKey, isSameGrants } from "./current.ts";
 import type { ResourceFile } from "./resource-file.ts";
 import { planWebhooks, pruneWebhooks } from "./webhooks.ts";
 
-/** Compares; pure. `prune`: what the file does not have goes, too; keys only when they have a name, for those without one were made by hand. */
+/** Compares; pure. `prune`: what the file does not have goes, too; keys only when they have a name, for those without one were made by hand, and never what is built in. */
 export function toPlan(file: ResourceFile, current: Current, prune: boolean): Plan {
   const plans = [
     planSettings(file, current),
@@ -51,7 +51,9 @@ function planQueues({ queues = [] }: ResourceFile, current: Current, prune: bool
   const there = new Set(current.queues.map(({ name }) => name));
   const declared = new Set(queues.map(({ name }) => name));
   const problems = queues.flatMap(({ name, deadLetter }) =>
-    deadLetter === undefined || declared.has(deadLetter.queue) || (there.has(deadLetter.queue) && !prune)
+    deadLetter === undefined ||
+    declared.has(deadLetter.queue) ||
+    (there.has(deadLetter.queue) && (!prune || isBuiltInQueue(deadLetter.queue)))
       ? []
       : [
           `queue "${name}": its dead-letter queue "${deadLetter.queue}" is ${prune ? "not in the file" : "neither in the file nor there"}`,
@@ -59,8 +61,9 @@ function planQueues({ queues = [] }: ResourceFile, current: Current, prune: bool
   );
   const created: Change[] = [];
   const updated: Change[] = [];
-  for (const { name, deadLetter, ...settings } of queues) {
-    const wanted = { ...defaultSeconds, ...settings };
+  for (const { name, deadLetter: rule, ...settings } of queues) {
+    const deadLetter = rule ?? firstSettings(name).deadLetter;
+    const wanted = { ...firstSeconds(name), ...settings };
     const old = current.queues.find((queue) => queue.name === name);
     if (!old) created.push({ action: "create", kind: "queue", name, differences: {}, body: { name, ...settings } });
     const differences = compare(
@@ -106,7 +109,8 @@ function planPrune(file: ResourceFile, current: Current): Change[] {
     part === undefined
       ? []
       : entries.filter(({ name }) => name !== undefined && !part.some((entry) => entry.name === name));
-  const queues = surplus(file.queues, current.queues);
+  const queues = surplus(file.queues, current.queues).filter(({ name }) => !isBuiltInQueue(name));
+  const caches = surplus(file.caches, current.caches).filter(({ name }) => !isBuiltInCache(name));
   const gone = { differences: {}, action: "delete" } as const;
   return [
     ...surplus(file.keys, current.keys).map(({ name = "", keyId }): Change => ({ ...gone, kind: "key", name, keyId })),
@@ -125,18 +129,23 @@ function planPrune(file: ResourceFile, current: Current): Change[] {
           ],
     ),
     ...queues.map(({ name }): Change => ({ ...gone, kind: "queue", name })),
-    ...surplus(file.caches, current.caches).map(({ name }): Change => ({ ...gone, kind: "cache", name })),
+    ...caches.map(({ name }): Change => ({ ...gone, kind: "cache", name })),
   ];
 }
 
 const nothing: Plan = { changes: [], problems: [] };
-const defaultSeconds = {
-  visibilitySeconds: defaultSettings.visibilityMs / 1000,
-  delaySeconds: defaultSettings.delayMs / 1000,
-  retentionSeconds: defaultSettings.retentionMs / 1000,
-};
 
-function secondsOf({ visibilitySeconds, delaySeconds, retentionSeconds }: typeof defaultSeconds) {
+/** What the queue has that was made without a word. */
+function firstSeconds(name: string) {
+  const { visibilityMs, delayMs, retentionMs } = firstSettings(name);
+  return {
+    visibilitySeconds: visibilityMs / 1000,
+    delaySeconds: delayMs / 1000,
+    retentionSeconds: retentionMs / 1000,
+  };
+}
+
+function secondsOf({ visibilitySeconds, delaySeconds, retentionSeconds }: ReturnType<typeof firstSeconds>) {
   return { visibilitySeconds, delaySeconds, retentionSeconds };
 }
 

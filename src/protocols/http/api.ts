@@ -1,8 +1,10 @@
 import { cacheRoutes } from "./caches.ts";
+import { connectionRoutes } from "./connections.ts";
 import { environmentRoutes } from "./environments.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRotationRoutes } from "./key-rotation.ts";
 import { keyRoutes } from "./keys.ts";
+import { notificationRoutes } from "./notifications.ts";
 import { queueMessageRoutes } from "./queue-messages.ts";
 import { queueRoutes } from "./queues.ts";
 import { revocationRoutes } from "./revocations.ts";
@@ -12,6 +14,7 @@ import { signingKeyRoutes } from "./signing-keys.ts";
 import { ticketRoutes } from "./tickets.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { topicRoutes } from "./topics.ts";
+import { userRoutes } from "./users.ts";
 import { webhookDeliveryRoutes } from "./webhook-deliveries.ts";
 import { webhookRoutes } from "./webhooks.ts";
 
@@ -24,6 +27,9 @@ export const routes: Routes = {
   ...queueMessageRoutes,
   ...webhookRoutes,
   ...webhookDeliveryRoutes,
+  ...notificationRoutes,
+  ...userRoutes,
+  ...connectionRoutes,
   ...keyRotationRoutes,
   ...keyRoutes,
   ...tokenRoutes,

@@ -16,6 +16,17 @@ async function call(method: string, path: string, body?: unknown): Promise<[numb
 }
 
 describe("caches", () => {
+  it("have the reserved one, which is published to like any other and cannot be deleted", async () => {
+    expect(await call("DELETE", "/events")).toEqual([
+      409,
+      expect.objectContaining({ code: "failed_precondition", detail: expect.stringContaining("built in") }),
+    ]);
+    const headers = { "content-type": "application/json" };
+    const publish = { method: "POST", headers, body: JSON.stringify({ text: "x" }) };
+    expect((await fetch(`${door.url}/v1/topics/events/messages`, publish)).status).toBe(200);
+    expect(await call("POST", "/events/flush")).toEqual([204, undefined]);
+  });
+
   it("are created, listed by name, flushed and deleted", async () => {
     const created = { name: "b", durability: "disk", createdAtMs: expect.any(Number) };
     expect(await call("POST", "", { name: "b" })).toEqual([201, created]);
@@ -26,7 +37,7 @@ describe("caches", () => {
     const [status, list] = await call("GET", "");
     expect([status, (list as { caches: { name: string }[] }).caches.map((cache) => cache.name)]).toEqual([
       200,
-      ["a", "b", "c"],
+      ["a", "b", "c", "events"],
     ]);
     expect(await call("POST", "/b/flush")).toEqual([204, undefined]);
     expect(await call("DELETE", "/b")).toEqual([204, undefined]);

@@ -47,6 +47,7 @@ export const cacheRoutes: Routes = {
       id: "deleteCache",
       tag: "caches",
       summary: "Delete a cache with all that is in it; its subscriptions end with `not_found`",
+      description: "`failed_precondition`: the reserved cache `events` is built in.",
       path,
       answers: { 204: { description: "It is gone" } },
       async handle({ principal, path: { cache }, context, parts }) {

@@ -1,34 +1,17 @@
-import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { TodokuError } from "../../domain/errors.ts";
 import type { Message } from "../../domain/topics/message.ts";
 import { formatPosition } from "../../domain/topics/position.ts";
 import type { TopicItem } from "../../domain/topics/store.ts";
-
-// Half a surrogate pair has no UTF-8 form: it would come back as another text.
-const text = z.string().refine((value) => value.isWellFormed(), "must be well-formed Unicode");
-
-/** Attributes of an answer, by name. */
-export const attributesSchema = z.record(text, z.strictObject({ type: text, value: text })).meta({ id: "Attributes" });
-
-/** Attributes of a request. zod leaves an own `__proto__` out without a word; it is refused instead. */
-export const attributesField = z
-  .unknown()
-  .refine(
-    (value) => !(value instanceof Object && Object.hasOwn(value, "__proto__")),
-    'the name "__proto__" is not allowed',
-  )
-  .pipe(attributesSchema)
-  // The document would take it for anything at all.
-  .meta({ $ref: "#/$defs/Attributes" });
+import { attributesField, attributesSchema, base64Field, textField, toJsonText, toValue } from "../message-fields.ts";
 
 /** The body of a publish. */
 export const publishSchema = z
   .strictObject({
-    text: text.optional().meta({ description: "Either this or `binary`; not empty" }),
-    binary: z.base64("must be base64").optional(),
+    text: textField.optional().meta({ description: "Either this or `binary`; not empty" }),
+    binary: base64Field.optional(),
     attributes: attributesField.optional(),
-    messageId: text.optional().meta({
+    messageId: textField.optional().meta({
       description: "1 to 128 characters: the same one within 5 minutes answers with the first result",
     }),
   })
@@ -36,13 +19,8 @@ export const publishSchema = z
 
 /** @throws TodokuError `invalid_argument` unless there is exactly one of `text` and `binary`. */
 export function toMessage({ text, binary, attributes, messageId }: z.infer<typeof publishSchema>): Message {
-  if ((text === undefined) === (binary === undefined)) {
-    throw new TodokuError("invalid_argument", 'the body must have either "text" or "binary"');
-  }
-  const value =
-    text === undefined
-      ? { isText: false, bytes: Buffer.from(binary ?? "", "base64") }
-      : { isText: true, bytes: Buffer.from(text) };
+  const value = toValue(text, binary);
+  if (!value) throw new TodokuError("invalid_argument", 'the body must have either "text" or "binary"');
   return { value, attributes, messageId };
 }
 
@@ -65,13 +43,12 @@ export const itemSchema = z
   .meta({ id: "Item" });
 
 export function toItemJson(item: TopicItem): z.output<typeof itemSchema> {
-  const bytes = Buffer.from(item.value.bytes.buffer, item.value.bytes.byteOffset, item.value.bytes.length);
-  const value = item.value.isText ? { text: bytes.toString("utf8") } : { binary: bytes.toString("base64") };
+  const text = toJsonText(item.value);
   return {
     position: formatPosition(item),
     sequencePage: item.page,
     sequenceNumber: item.sequence,
-    ...value,
+    ...(item.value.isText ? { text } : { binary: text }),
     ...(item.attributes && Object.keys(item.attributes).length > 0 ? { attributes: item.attributes } : {}),
     ...(item.tokenId === "" ? {} : { tokenId: item.tokenId }),
     publishedAtMs: item.publishedAtMs,

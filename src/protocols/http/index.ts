@@ -4,7 +4,6 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
-import { createTickets } from "../../domain/auth/tickets.ts";
 import { TodokuError, toTodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
 import { connectionOf, endConnection } from "../../lib/end-connection.ts";
@@ -46,7 +45,6 @@ export function createHttpDoor(options: HttpOptions): HttpDoor {
   addRoutes(app, routes, {
     ...options,
     heartbeats,
-    tickets: createTickets(options.clock, options.wheel),
     openApi: () => (openApi ??= JSON.stringify(buildOpenApi(routes, options.version))),
     onInternalError,
   });
@@ -55,7 +53,7 @@ export function createHttpDoor(options: HttpOptions): HttpDoor {
     const known = toTodokuError(error);
     const { incoming, outgoing } = context.env;
     const connection = connectionOf(incoming, outgoing);
-    if (options.connections?.refused(known, connection, incoming.socket.remoteAddress)) endConnection(outgoing);
+    if (options.connectionGuard?.refused(known, connection, incoming.socket.remoteAddress)) endConnection(outgoing);
     if (known.retryAfterMs !== undefined) await options.wheel.wait(limits.rates.refusalDelayMs);
     return toResponse(known, known.code === "internal" ? onInternalError(known, incoming) : undefined);
   });

@@ -192,11 +192,11 @@ describe("API keys", () => {
     [{ superUser: true, name: "" }, "API key"],
     [
       { grants: [{ resource: "planet" }] },
-      '"grants.0.resource": must be "topic", "cache", "queue", "secret", "webhook" or "token"',
+      '"grants.0.resource": must be "topic", "cache", "queue", "route", "presence", "secret", "webhook",',
     ],
     [
       { grants: [{ resource: "token", role: "issue", grants: [{ resource: "token", role: "issue", grants: [] }] }] },
-      '"grants.0.grants.0.resource": must be "topic", "cache" or "queue"',
+      '"grants.0.grants.0.resource": must be "topic", "cache", "queue", "route" or "presence"',
     ],
   ])("are not created of %j", async (body, detail) => {
     const [status, problem] = await create(body);

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { aConnection } from "../../../test/support/connections.ts";
 import { anHttpDoor, type TestDoor } from "../../../test/support/http-door.ts";
 import { buildOpenApi, type OpenApiDocument } from "./openapi.ts";
 import { operation } from "./operation.ts";
@@ -82,6 +83,13 @@ const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
   listDeadLetters: () => ({ path: webhook, query: "?limit=1&after=0" }),
   dropDeadLetters: () => ({ path: webhook }),
   replayDeadLetters: () => ({ path: webhook, body: {} }),
+  notify: () => ({ body: { users: ["alice"], exclude_users: null, data: { text: "hello" }, id: "n-1" } }),
+  listUsers: () => ({ query: "?connected=true&limit=1000" }),
+  getPresence: () => ({ path: { user: "alice" } }),
+  listConnectionsOfUser: () => ({ path: { user: "alice" } }),
+  listConnections: () => ({ query: "?limit=1" }),
+  kickConnections: () => ({ body: { userId: "alice", reconnect: false, reason: "abuse" } }),
+  deleteConnection: () => ({ path: { connection: aConnection(door.connections, "alice").connection.id } }),
   createKey: () => ({ body: { description: "of a test", grants } }),
   listKeys: () => ({}),
   deleteKey: async (call) => {

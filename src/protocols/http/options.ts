@@ -6,10 +6,13 @@ import type { SigningKeys } from "../../domain/auth/signing-keys.ts";
 import type { Tickets } from "../../domain/auth/tickets.ts";
 import type { Tokens } from "../../domain/auth/tokens.ts";
 import type { Caches } from "../../domain/cache/caches.ts";
+import type { Connections } from "../../domain/connections/connections.ts";
+import type { Presence } from "../../domain/connections/presence.ts";
 import type { EngineHealth } from "../../domain/engine.ts";
 import type { Environments } from "../../domain/environments/environments.ts";
 import type { TodokuError } from "../../domain/errors.ts";
 import type { ConnectionGuard } from "../../domain/limiting/connection-guard.ts";
+import type { Notifier } from "../../domain/notifications/notifier.ts";
 import type { QueueMessages } from "../../domain/queues/messages.ts";
 import type { Queues } from "../../domain/queues/queues.ts";
 import type { KeyRotation } from "../../domain/secrets/key-rotation.ts";
@@ -28,6 +31,8 @@ export interface HttpOptions {
   readonly environments: Environments;
   readonly keys: Keys;
   readonly tokens: Tokens;
+  /** Of all doors: one that is made here may let in elsewhere. */
+  readonly tickets: Tickets;
   readonly revocations: Revocations;
   readonly signingKeys: SigningKeys;
   readonly secrets: Secrets;
@@ -37,6 +42,9 @@ export interface HttpOptions {
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
   readonly webhooks: Webhooks;
+  readonly connections: Connections;
+  readonly presence: Pick<Presence, "of">;
+  readonly notifier: Pick<Notifier, "notify">;
   readonly clock: Clock;
   /** Heartbeats of event streams run on it. */
   readonly wheel: TimerWheel;
@@ -50,7 +58,7 @@ export interface HttpOptions {
   /** The text of `GET /metrics`. Aggregate numbers only: no credential is asked for it. Only operators see names of environments. */
   readonly metrics: (namesEnvironments: boolean) => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Says whose connection is to be closed for going on when it is refused; default: nobody's. */
-  readonly connections?: Pick<ConnectionGuard, "refused">;
+  readonly connectionGuard?: Pick<ConnectionGuard, "refused">;
   /** Whose word on the client's address counts; default: nobody's. */
   readonly proxies?: TrustedProxies;
   /** Shown on `GET /`. */
@@ -62,7 +70,6 @@ export interface HttpOptions {
 /** What the operations are given: what the server gave, and what the door made of it. */
 export interface HttpParts extends HttpOptions {
   readonly heartbeats: Heartbeats;
-  readonly tickets: Tickets;
   /** The OpenAPI document as JSON; made when it is first asked for. */
   readonly openApi: () => string;
   /** Logs an internal error and returns the log line's id. */

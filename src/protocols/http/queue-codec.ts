@@ -5,7 +5,7 @@ import type { Queue } from "../../domain/queues/queue.ts";
 import type { SentMessage } from "../../domain/queues/sent-message.ts";
 import type { QueueChanges } from "../../domain/queues/settings.ts";
 import type { QueueCounts, QueueMessage } from "../../domain/queues/store.ts";
-import { attributesField, attributesSchema } from "./codec.ts";
+import { attributesField, attributesSchema } from "../message-fields.ts";
 
 const { queue: bounds } = limits;
 

@@ -66,7 +66,7 @@ export const queueRoutes: Routes = {
       id: "deleteQueue",
       tag: "queues",
       summary: "Delete a queue with its messages; who waits there gets `not_found`",
-      description: "`failed_precondition` while another queue names it as its dead-letter queue.",
+      description: "`failed_precondition`: it is built in, or another queue names it as its dead-letter queue.",
       path,
       answers: { 204: { description: "It is gone" } },
       async handle({ principal, path: { queue }, context, parts }) {

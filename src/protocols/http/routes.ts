@@ -1,8 +1,9 @@
 import type { Hono } from "hono";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
+import { check } from "../check.ts";
 import { holdOf } from "../uploads.ts";
-import { check, readJson, refuseForms } from "./body.ts";
+import { readJson, refuseForms } from "./body.ts";
 import { authenticate } from "./caller.ts";
 import { methodNotAllowed } from "./errors.ts";
 import type { HttpContext, NodeBindings, Operation } from "./operation.ts";

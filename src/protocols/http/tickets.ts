@@ -7,7 +7,9 @@ const bodyMaxBytes = 16 * 1024;
 const issueSchema = z
   .strictObject({
     method: z.literal("GET"),
-    path: z.string().meta({ description: "Begins with /v1/, percent-encoded, without a query" }),
+    path: z.string().meta({
+      description: "Begins with /v1/, percent-encoded, without a query; or the path of a WebSocket, like /push",
+    }),
   })
   .meta({ id: "NewTicket" });
 const issuedSchema = z.object({

@@ -57,7 +57,7 @@ describe("tokens", () => {
     [{ ...valid, grants: [{ ...allTopics[0], topic: { all: false } }] }, '"grants.0.topic'],
     [
       { ...valid, grants: [{ ...allTopics[0], resource: "webhook" }] },
-      '"grants.0.resource": must be "topic", "cache" or',
+      '"grants.0.resource": must be "topic", "cache", "queue", "route" or',
     ],
     [{ ...valid, grants: [{ resource: "token", role: "issue", grants: allTopics }] }, '"grants.0.resource": must be'],
     [{ ...valid, grants: [{ resource: "queue", role: "purge", queue: { all: true } }] }, '"grants.0.role": '],

@@ -30,7 +30,7 @@ const inspectSchema = z
   .meta({ id: "CredentialToInspect" });
 const inspectedSchema = z
   .object({
-    kind: z.enum(["open", "key", "token"]),
+    kind: z.enum(["open", "key", "token", "user"]),
     status: z
       .enum(["valid", "expired", "revoked", "unknown"])
       .meta({ description: "`unknown`: its environment is not here" }),
