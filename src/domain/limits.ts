@@ -146,6 +146,30 @@ export const limits = {
   ticketsMax: 10_000,
   /** Of one credential: a backend that makes them for its pages may make thirty a second, and nine others as many. */
   ticketsPerPrincipal: 1000,
+  /** Tokens of identity providers. */
+  identity: {
+    authorizersMax: 100,
+    /** Machines that ask a time server differ by less than a second. */
+    leewayMs: { default: 10 * secondMs, max: 5 * 60 * secondMs },
+    /** What templates make of the claims of one user. Some 150 bytes each, of every user who is remembered. */
+    grantsMax: 256,
+    /** Fetching keys: one call. OpenID's document makes it two. */
+    fetchMs: 5 * secondMs,
+    keysMaxBytes: 256 * kib,
+    keysMax: 100,
+    /** How long keys are used before they are fetched again, whatever the provider says. Without a word of it: ten minutes, as most do. */
+    keysMs: { default: 10 * 60 * secondMs, min: 60 * secondMs, max: 24 * hourMs },
+    /** A provider that cannot be reached signs nobody out: its last keys are good for a day. */
+    keysStaleMs: 24 * hourMs,
+    /** Between two fetches for a key that is not known: a stranger can write any key's name into a token. And how often a file is looked at. */
+    coolDownMs: 30 * secondMs,
+    /** The same while there are no keys at all, and so nobody can sign in. */
+    firstCoolDownMs: secondMs,
+    /** NIST SP 800-131A: shorter RSA keys are not to be used. */
+    rsaMinBits: 2048,
+  },
+  /** Asking the operator's backend who connects: API Gateway's 29 s, and connections that wait for an answer, of each endpoint. */
+  connectHook: { timeoutMs: 29 * secondMs, inFlightMax: 1000, answerMaxBytes: 64 * kib },
   /** API keys: small records, of which an engine may hold all in memory. Their grants are bounded like those of a token. */
   apiKey: {
     perEnvironment: 1000,
@@ -219,6 +243,73 @@ export const limits = {
     /** All webhooks of an environment together, with 256 bytes for each. */
     environmentMaxBytes: 1024 * mib,
     keptMs: 14 * 24 * hourMs,
+  },
+
+  /** WebSockets. "AWS" is API Gateway (section 2.1 of the AWS reference). */
+  gateway: {
+    /** AWS: one message of a client, or to it. */
+    messageMaxBytes: 128 * kib,
+    /** Replies and notifications that wait for a client that does not read: eight of the largest. */
+    outboxMaxBytes: mib,
+    /** Items of topics that wait in one socket before its subscriptions read on from the log. */
+    topicHighWaterBytes: 64 * kib,
+    /** Frames of one connection that are being worked on; past it its socket is not read. One chunk of a socket (64 KiB) may add what it holds. */
+    actionsMax: 256,
+    /** Topics that one connection follows: Momento documents 100 subscriptions. */
+    subscriptionsMax: 100,
+    /** Users whom one connection watches: a contact list; some 150 bytes each here, and in one answer. */
+    watchedUsersMax: 1000,
+    /** The `id` that a client may give a frame. */
+    frameIdMaxLength: 128,
+    /** AWS: the longest a handshake or an action may take. */
+    connectSeconds: 29,
+    actionMaxSeconds: 29,
+    /** The article's 5 s for publish and send. */
+    actionSeconds: 5,
+    /** Proxies close a silent line after 60 s; a phone that lost its network is known to be gone after 90 s. */
+    heartbeatSeconds: 30,
+    /** Pings without a sign of life before a client is cut. */
+    pingsMax: 2,
+    /** How long before its credential ends a client is warned; half of what is left when that is less. */
+    expiryWarningMs: 60 * secondMs,
+    /** Open connections of one user: some devices with many tabs. */
+    userConnections: 100,
+    /** AWS: frames per second and burst, and new connections, of an account; here of an environment. */
+    framesPerSecond: 10_000,
+    frameBurst: 5000,
+    connectionsPerSecond: 500,
+    /** A page that is loaded anew is back by then. */
+    presenceGraceSeconds: 5,
+  },
+
+  /** What the server holds of users and their connections. */
+  connection: {
+    /** One page of users, or of connections. */
+    pageMax: 1000,
+    /** Notifications for a user who lost its last connection a moment ago: half of the largest, which is held when it is alone. */
+    heldUserMaxBytes: 64 * kib,
+    /** The same for all users of the process; a message for many of them counts once. */
+    heldMaxBytes: 64 * mib,
+    /** Who is kicked is told when to come back, and why. */
+    afterMaxMs: 24 * hourMs,
+    reasonMaxLength: 100,
+    /** Who is OFFLINE, and was told so, is forgotten after so long. */
+    offlineKeptMs: hourMs,
+  },
+
+  /** Notifications to users. */
+  notification: {
+    /** In `users` or `exclude_users`: some 0.2 us each to look up. */
+    usersMax: 10_000,
+    /** The `id` of a request. */
+    idMaxLength: 128,
+    /** The article's: after so many it is a dead letter. Between two: this, doubled each time. */
+    triesMax: 5,
+    retryFirstMs: secondMs,
+    /** A request from the queue that is being worked on: after a crash it is tried again so much later. */
+    visibilityMs: 30 * secondMs,
+    /** Of the sentence that a dead letter carries. */
+    errorMaxBytes: kib,
   },
 
   /** What `todoku start` begins with; config.md says how to change it. Keys, users and environments have no limit of their own until one is set. */

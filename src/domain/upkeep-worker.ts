@@ -79,7 +79,7 @@ export class UpkeepWorker {
 
   /** `nowMs` is of the steady clock. */
   async runOnce(nowMs: number): Promise<void> {
-    const { topics, items, isSingleNode } = this.#engine;
+    const { topics, items, presence, isSingleNode } = this.#engine;
     if (!isSingleNode) {
       await this.#environments.refresh();
       await this.#access.refresh();
@@ -102,6 +102,7 @@ export class UpkeepWorker {
       () => topics.memory.trim(nowMs),
       () => items.disk.sweep(nowMs),
       () => items.memory.sweep(nowMs),
+      () => presence.sweep(this.#clock.wallMs()),
     ];
     for (const step of steps) {
       // A step in memory answers before anything else can run: calls have their turn between two.

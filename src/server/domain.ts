@@ -8,6 +8,10 @@ import { createLeaderboards, type Leaderboards } from "../domain/cache/leaderboa
 import { createLists, type Lists } from "../domain/cache/lists.ts";
 import { createSets, type Sets } from "../domain/cache/sets.ts";
 import { createSortedSets, type SortedSets } from "../domain/cache/sorted-sets.ts";
+import { type Connections, createConnections } from "../domain/connections/connections.ts";
+import { createPresence, type Presence } from "../domain/connections/presence.ts";
+import { createPresenceOutput } from "../domain/connections/presence-output.ts";
+import { Populations } from "../domain/connections/users.ts";
 import { checkMasterKey } from "../domain/encryption/data-keys.ts";
 import type { MasterKey } from "../domain/encryption/master-key.ts";
 import { createSealer, type Sealer } from "../domain/encryption/sealer.ts";
@@ -27,6 +31,8 @@ import type { Clock } from "../lib/clock.ts";
 import { type Log, logWith } from "../lib/log.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { plainAddress, type TrustedProxies } from "../lib/trusted-proxies.ts";
+import { createIdentityService, type IdentityService } from "./identity.ts";
+import { createNotificationDelivery, type NotificationDelivery } from "./notifications.ts";
 import { notInitialised } from "./production.ts";
 import { createWebhookDelivery, type WebhookDelivery } from "./webhooks.ts";
 
@@ -34,6 +40,8 @@ import { createWebhookDelivery, type WebhookDelivery } from "./webhooks.ts";
 export interface DomainParts {
   readonly mode: Mode;
   readonly config: Config;
+  /** With what was changed since the start. */
+  readonly currentConfig: () => Config;
   readonly engine: Engine;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
@@ -46,12 +54,19 @@ export interface DomainParts {
 
 /** All services of the domain, started but for deliveries. */
 export interface Domain
-  extends Pick<Access, "auth" | "keys" | "tokens" | "revocations" | "signingKeys">,
-    WebhookDelivery {
+  extends Pick<Access, "auth" | "keys" | "tokens" | "users" | "revocations" | "signingKeys">,
+    WebhookDelivery,
+    NotificationDelivery {
   readonly environments: Environments;
   readonly sealer: Sealer;
   readonly rates: RateLimiter;
-  readonly connections: ConnectionGuard;
+  readonly connectionGuard: ConnectionGuard;
+  /** WebSockets. */
+  readonly connections: Connections;
+  /** To be started once the doors are open. */
+  readonly presence: Presence;
+  /** Reads the keys of identity providers meanwhile. */
+  readonly identity: IdentityService;
   readonly secrets: Secrets;
   readonly keyRotation: KeyRotation;
   readonly caches: Caches;
@@ -80,12 +95,16 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
   const rates = new RateLimiter({ clock, wheel, settings: config.rates, settingsOf });
   const connectionsMax = () => rates.connectionsMax;
   const isTrustedProxy = (address: string) => proxies.has(plainAddress(address));
-  const connections = new ConnectionGuard({ clock, connectionsMax, isTrustedProxy });
+  const connectionGuard = new ConnectionGuard({ clock, connectionsMax, isTrustedProxy });
   const options = { isOpen: mode === "dev" && !config.devKey, devOrigins: config.devOrigins, devKey };
   if (options.isOpen || devKey !== undefined) await environments.ensure(openPrincipal.environment);
-  const access = createAccess({ engine, sealer, wallMs: clock.wallMs, access: options, rates, environments });
+  const identity = createIdentityService({ mode, config, clock, log });
+  const access = createAccess({
+    ...{ engine, sealer, wallMs: clock.wallMs, access: options, rates, environments },
+    identity: identity.tokens,
+  });
   await access.start();
-  const { auth, keys, tokens, revocations, signingKeys } = access;
+  const { auth, keys, tokens, users, revocations, signingKeys } = access;
   const secrets = createSecrets({ records: engine.records, sealer, environments, wallMs: clock.wallMs });
   const keyRotation = createKeyRotation({ records: engine.records, sealer, keys, wallMs: clock.wallMs });
   await keyRotation.resume().catch((error: unknown) => {
@@ -114,18 +133,28 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
   const delivery = createWebhookDelivery({ mode, config, engine, sealer, caches, topics, clock, wheel, log });
   const { webhooks, deliveries } = delivery;
   await webhooks.start();
+  const { connections, presence } = createUsers(parts, { environments, topics, queueMessages });
+  const notifications = createNotificationDelivery({
+    ...{ config, engine, caches, topics, queues, queueMessages, connections, clock, wheel, log },
+  });
+  environments.onGone((environment) => notifications.notificationWorker.forgetEnvironment(environment));
   followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries });
   const looksAfter = { engine, environments, access, caches, topics, queues, queueMessages, webhooks, deliveries };
   const upkeep = new UpkeepWorker({ ...looksAfter, log: logWith(log, { area: "server" }), clock });
   upkeep.start();
+  identity.start();
   return {
     environments,
     sealer,
     rates,
+    connectionGuard,
     connections,
+    presence,
     auth,
     keys,
     tokens,
+    users,
+    identity,
     revocations,
     signingKeys,
     secrets,
@@ -141,8 +170,27 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
     queues,
     queueMessages,
     ...delivery,
+    ...notifications,
     upkeep,
   };
+}
+
+/** Who is connected, and so ONLINE. */
+function createUsers(
+  { config, currentConfig, engine, clock, wheel, log: serverLog }: DomainParts,
+  { environments, topics, queueMessages }: Pick<Domain, "environments" | "topics" | "queueMessages">,
+) {
+  const populations = new Populations(clock.wallMs());
+  const log = logWith(serverLog, { area: "gateway" });
+  const { to, graceSeconds } = config.gateway.presence;
+  const output = createPresenceOutput({ topics, queueMessages, log, destinations: () => to });
+  const graceMs = () => graceSeconds * 1000;
+  const { presence: store } = engine;
+  const presence = createPresence({ store, populations, output, environments, clock, wheel, log, graceMs });
+  const userConnectionsMax = () => currentConfig().gateway.userConnectionsMax;
+  const connections = createConnections({ populations, presence, clock, wheel, userConnectionsMax });
+  environments.onGone((environment) => connections.forgetEnvironment(environment));
+  return { connections, presence };
 }
 
 /** Lets those who hold something of environments know what becomes of them. */
@@ -155,9 +203,9 @@ export function followEnvironments(
   },
 ): void {
   const { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries } = parts;
-  environments.onCopied(async () => {
-    await caches.refresh();
-    await queues.refresh();
+  environments.onFilled(async (environment) => {
+    await caches.refresh(environment);
+    await queues.refresh(environment);
   });
   environments.onGone((environment) => {
     const parts = [deliveries, webhooks, caches, queues, topics, queueMessages];

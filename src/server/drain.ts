@@ -1,5 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Config } from "../config/schema.ts";
+import type { Connections } from "../domain/connections/connections.ts";
+import type { NotificationWorker } from "../domain/notifications/notification-worker.ts";
 import type { QueueMessages } from "../domain/queues/messages.ts";
 import type { DeliveryWorker } from "../domain/subscriptions/delivery-worker.ts";
 import type { Topics } from "../domain/topics/topics.ts";
@@ -8,8 +10,10 @@ import type { Listener } from "./listener.ts";
 /** What a stop has to do with. */
 interface DrainParts {
   readonly topics: Pick<Topics, "drain">;
+  readonly connections: Pick<Connections, "drain">;
   readonly queueMessages: Pick<QueueMessages, "closeAll">;
   readonly deliveries: Pick<DeliveryWorker, "stop">;
+  readonly notificationWorker: Pick<NotificationWorker, "stop">;
   readonly listener: Pick<Listener, "stopAccepting" | "close">;
   /** Called when nobody new is let in any more. */
   readonly onLeaving: () => void;
@@ -19,19 +23,21 @@ interface DrainParts {
 
 /**
  * Stops without hurting anybody. Webhooks deliver nothing new: receivers that are at work may still call. Readiness says 503 already: balancers get the time to notice; then nobody new is let in, waiting
- * receives are answered, and streams are told to reconnect one after the other; calls that run are finished; at last everything is cut.
+ * receives are answered, and streams and WebSockets are told to reconnect one after the other; calls that run are finished; at last everything is cut.
  */
 export async function drain(
   parts: DrainParts,
   { delaySeconds, seconds, graceSeconds }: Config["drain"],
 ): Promise<void> {
-  const { topics, queueMessages, deliveries, listener, onLeaving, closeDoors } = parts;
+  const { topics, connections, queueMessages, deliveries, notificationWorker, listener, onLeaving, closeDoors } = parts;
   const delivered = deliveries.stop();
   if (delaySeconds > 0) await wait(delaySeconds * 1000);
   onLeaving();
   listener.stopAccepting();
+  // Whom it would reach from now on is being sent away: what comes waits for the next start.
+  await notificationWorker.stop();
   queueMessages.closeAll();
-  await topics.drain(seconds * 1000);
+  await Promise.all([topics.drain(seconds * 1000), connections.drain(seconds * 1000)]);
   await delivered;
   closeDoors();
   await listener.close(graceSeconds * 1000);

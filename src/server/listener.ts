@@ -12,7 +12,7 @@ import type { Duplex } from "node:stream";
 import { limits } from "../domain/limits.ts";
 import { isLoopbackAddress } from "../lib/loopback.ts";
 import { commonHeaders } from "../lib/response.ts";
-import type { Deadline, TimerWheel } from "../lib/timer-wheel.ts";
+import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { guardSession } from "./session-guard.ts";
 import { createTls, type Protocol } from "./tls.ts";
 import type { OpenTls } from "./tls-files.ts";
@@ -24,6 +24,8 @@ export interface Doors {
   handleHttp(request: IncomingMessage, response: ServerResponse): void;
   /** An HTTP/2 stream with content type application/grpc. */
   handleGrpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void;
+  /** A request of HTTP/1.1 that asks for a WebSocket. The socket is the door's from then on; `head` came behind the request. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 /** What may be set of the one port. */
@@ -49,6 +51,8 @@ export interface Listener {
   connections(): number;
 }
 
+/** HTTP/2 sessions may be silent for days; a peer that is gone is noticed so much later. */
+const keepAliveMs = 60_000;
 /** A stop looks this often for lines whose last call has ended. */
 const idleCheckMs = 20;
 const h2Preface = Buffer.from("PRI * HTTP/2.0");
@@ -60,10 +64,11 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
   const firstBytesMs = overrides.firstBytesMs ?? limits.firstBytesMs;
   const http1 = createHttp1(doors, firstBytesMs);
   const http2 = createHttp2(doors, wheel, firstBytesMs);
-  const sockets = new Set<Socket>();
+  /** With what to call when each has closed. */
+  const sockets = new Map<Socket, (() => void) | undefined>();
   let isBlocked = false;
-  /** Those that have not said what they speak, with their deadlines: browsers and `fetch` open some ahead. */
-  const silent = new Map<Socket, Deadline>();
+  /** Those that have not said what they speak: browsers and `fetch` open some ahead. */
+  const silent = new SilentSockets(wheel, firstBytesMs);
   const http1Lines = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
@@ -72,13 +77,16 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
   });
   /** `stream` is the socket, or the inside of its TLS. */
   const handOn = (socket: Socket, stream: Socket, protocol: Protocol) => {
-    silent.get(socket)?.cancel();
     silent.delete(socket);
-    if (protocol === "http1") {
-      http1Lines.add(stream);
-      stream.once("close", () => http1Lines.delete(stream));
+    if (protocol === "http2") {
+      // The others have an end of their own: keep-alive, and heartbeats.
+      socket.setKeepAlive(true, keepAliveMs);
+      http2.emit("connection", stream);
+      return;
     }
-    (protocol === "http2" ? http2 : http1).emit("connection", stream);
+    http1Lines.add(stream);
+    if (stream !== socket) stream.once("close", () => http1Lines.delete(stream));
+    http1.emit("connection", stream);
   };
   const { tls: tlsOptions } = overrides;
   const tls = tlsOptions && createTls(tlsOptions.files.current, handOn);
@@ -86,34 +94,36 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
   const takesPlaintext = ({ remoteAddress }: Socket) =>
     !tlsOptions || (tlsOptions.plaintext === "loopback" && isLoopbackAddress(remoteAddress));
 
-  const tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
-    if (isBlocked) {
+  // One function for all sockets: what each has of its own, ten thousand that do nothing have too.
+  function closed(this: Socket) {
+    sockets.get(this)?.();
+    sockets.delete(this);
+    silent.delete(this);
+    http1Lines.delete(this);
+  }
+  function decided(socket: Socket, spoken: Protocol | "tls") {
+    if (spoken === "tls" && tls) tls.accept(socket);
+    else if (!takesPlaintext(socket)) refusePlaintext(socket, spoken === "http2");
+    else handOn(socket, socket, spoken === "http2" ? "http2" : "http1");
+  }
+  const tcp = createTcpServer({ noDelay: true }, (socket) => {
+    const { admitConnection } = overrides;
+    const release = isBlocked ? undefined : admitConnection?.(socket.remoteAddress);
+    if (isBlocked || (admitConnection && !release)) {
       reset(socket);
       return;
     }
-    if (!isAdmitted(socket, overrides)) return;
-    sockets.add(socket);
-    silent.set(
-      socket,
-      wheel.schedule(firstBytesMs, () => socket.destroy()),
-    );
-    socket.once("close", () => {
-      sockets.delete(socket);
-      silent.get(socket)?.cancel();
-      silent.delete(socket);
-    });
-    socket.on("error", () => {}); // a reset; `close` follows
-    sniff(socket, (spoken) => {
-      if (spoken === "tls" && tls) tls.accept(socket);
-      else if (!takesPlaintext(socket)) refusePlaintext(socket, spoken === "http2");
-      else handOn(socket, socket, spoken === "http2" ? "http2" : "http1");
-    });
+    sockets.set(socket, release);
+    silent.add(socket);
+    socket.on("close", closed);
+    socket.on("error", ignore); // a reset; `close` follows
+    sniff(socket, decided);
   });
 
-  const closed = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
   const stopAccepting = () => {
-    tcp.close(() => closed.resolve());
-    for (const socket of silent.keys()) socket.destroy();
+    tcp.close(() => ended.resolve());
+    silent.destroyAll();
   };
 
   return {
@@ -130,7 +140,7 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
     stopAccepting,
     block() {
       isBlocked = true;
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
     },
     unblock() {
       isBlocked = false;
@@ -145,9 +155,9 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
       closeIdle();
       const idle = setInterval(closeIdle, idleCheckMs);
       const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
+        for (const socket of sockets.keys()) socket.destroy();
       }, graceMs);
-      await closed.promise;
+      await ended.promise;
       clearTimeout(cut);
       clearInterval(idle);
       // Lines and sessions tell of their end a little after the socket has closed: who has to take back an answer would hear of it too late.
@@ -160,41 +170,82 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
   };
 }
 
-/** Refuses a connection with a reset: whoever makes too many leaves no closed ones behind here. */
-function isAdmitted(socket: Socket, { admitConnection }: ListenerOptions): boolean {
-  if (!admitConnection) return true;
-  const release = admitConnection(socket.remoteAddress);
-  if (release) socket.once("close", release);
-  else reset(socket);
-  return release !== undefined;
-}
-
+/** A reset: whoever makes too many connections leaves no closed ones behind here. */
 function reset(socket: Socket): void {
-  socket.on("error", () => {}).resetAndDestroy();
+  socket.on("error", ignore).resetAndDestroy();
 }
 
-/** Reads until the first bytes tell TLS, HTTP/2 and HTTP/1.1 apart, then puts them back. Its caller's deadline ends a socket it never decides about. */
-function sniff(socket: Socket, decided: (spoken: Protocol | "tls") => void): void {
-  let head: Buffer = Buffer.alloc(0);
-  const look = () => {
-    const chunk: Buffer | null = socket.read();
-    if (!chunk) return; // ended before it began: `end` and `close` follow
-    head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+function ignore(): void {}
+
+/** Sockets that have to say something before their time is over: one deadline for the oldest of them. */
+class SilentSockets {
+  readonly #wheel: TimerWheel;
+  readonly #firstBytesMs: number;
+  /** When the time of each is over; the oldest first. */
+  readonly #sockets = new Map<Socket, number>();
+  #isWatching = false;
+
+  constructor(wheel: TimerWheel, firstBytesMs: number) {
+    this.#wheel = wheel;
+    this.#firstBytesMs = firstBytesMs;
+  }
+
+  add(socket: Socket): void {
+    this.#sockets.set(socket, this.#wheel.nowMs() + this.#firstBytesMs);
+    this.#watch();
+  }
+
+  delete(socket: Socket): void {
+    this.#sockets.delete(socket);
+  }
+
+  destroyAll(): void {
+    for (const socket of this.#sockets.keys()) socket.destroy();
+  }
+
+  #watch(): void {
+    const [oldestMs] = this.#sockets.values();
+    if (this.#isWatching || oldestMs === undefined) return;
+    this.#isWatching = true;
+    this.#wheel.schedule(oldestMs - this.#wheel.nowMs(), () => {
+      this.#isWatching = false;
+      for (const [socket, dueMs] of this.#sockets) {
+        if (dueMs > this.#wheel.nowMs()) break;
+        this.#sockets.delete(socket);
+        socket.destroy();
+      }
+      this.#watch();
+    });
+  }
+}
+
+/**
+ * Reads until the first bytes tell TLS, HTTP/2 and HTTP/1.1 apart. Its caller's deadline ends a socket it never decides about. HTTP/1.1 gets the bytes
+ * as if they came just then; to put them back, as for the others, and have them read again takes a third of the time that a connection takes.
+ */
+function sniff(socket: Socket, decided: (socket: Socket, spoken: Protocol | "tls") => void): void {
+  let head: Buffer | undefined;
+  const look = (chunk: Buffer) => {
+    head = head ? Buffer.concat([head, chunk]) : chunk;
     const length = Math.min(head.length, h2Preface.length);
     const isPreface = head.compare(h2Preface, 0, length, 0, length) === 0;
-    if (isPreface && length < h2Preface.length) {
-      socket.once("readable", look);
-      return;
-    }
+    if (isPreface && length < h2Preface.length) return;
+    socket.off("data", look);
     if (!isPreface && head.subarray(0, 4).equals(h2Preface.subarray(0, 4))) {
       // Neither: node:http would wait for the rest of an HTTP/2 preface that is none.
       refuse(socket, 400);
       return;
     }
-    socket.unshift(head);
-    decided(isPreface ? "http2" : head[0] === tlsHandshake ? "tls" : "http1");
+    if (isPreface || head[0] === tlsHandshake) {
+      socket.pause();
+      socket.unshift(head);
+      decided(socket, isPreface ? "http2" : "tls");
+      return;
+    }
+    decided(socket, "http1");
+    socket.emit("data", head);
   };
-  socket.once("readable", look);
+  socket.on("data", look);
 }
 
 function createHttp1(doors: Doors, headersTimeoutMs: number) {
@@ -210,7 +261,7 @@ function createHttp1(doors: Doors, headersTimeoutMs: number) {
     },
     (request, response) => doors.handleHttp(request, response),
   );
-  server.on("upgrade", (_request, socket) => refuse(socket, 501));
+  server.on("upgrade", (request, socket, head) => doors.handleUpgrade(request, socket, head));
   return server;
 }
 

@@ -1,11 +1,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { ConnectionStats, Connections } from "../domain/connections/connections.ts";
 import type { EngineHealth } from "../domain/engine.ts";
+import type { NotificationStats } from "../domain/notifications/notification-stats.ts";
+import type { Notifier } from "../domain/notifications/notifier.ts";
 import type { QueueStats } from "../domain/queues/dispatch.ts";
 import type { QueueMessages } from "../domain/queues/messages.ts";
 import type { DeliveryStats } from "../domain/subscriptions/delivery-stats.ts";
 import type { DeliveryWorker } from "../domain/subscriptions/delivery-worker.ts";
 import type { TopicStats, Topics } from "../domain/topics/topics.ts";
 import type { EmbeddedStats } from "../engines/embedded/index.ts";
+import type { GatewayDoor, GatewayStats } from "../protocols/gateway/index.ts";
 import type { Listener } from "./listener.ts";
 import type { OpenTls } from "./tls-files.ts";
 
@@ -14,6 +18,9 @@ export interface MetricSources {
   readonly topics: Topics;
   readonly queueMessages: QueueMessages;
   readonly deliveries: Pick<DeliveryWorker, "stats">;
+  readonly connections: Pick<Connections, "stats">;
+  readonly notifier: Pick<Notifier, "stats">;
+  readonly gateway: Pick<GatewayDoor, "stats">;
   readonly listener: Listener;
   readonly health: () => EngineHealth;
   readonly engine: () => EmbeddedStats;
@@ -35,7 +42,14 @@ export function createMetrics(
   const [ofServer, named, summed] = [new Registry(), new Registry(), new Registry()];
   collectDefaultMetrics({ register: ofServer });
   for (const metric of [engineMetrics, serverMetrics].flatMap((read) => read(sources))) register(ofServer, metric);
-  for (const metric of [topicMetrics, queueMetrics, webhookMetrics].flatMap((read) => read(sources))) {
+  for (const metric of [
+    topicMetrics,
+    queueMetrics,
+    webhookMetrics,
+    userMetrics,
+    notificationMetrics,
+    gatewayMetrics,
+  ].flatMap((read) => read(sources))) {
     register(named, metric);
     register(summed, sumOf(metric));
   }
@@ -45,15 +59,20 @@ export function createMetrics(
   };
 }
 
-function sumOf({ name, help, read }: Metric): Metric {
+/** The same without the label `environment`; what has other labels is summed by them. */
+function sumOf({ name, help, labels = [], read }: Metric): Metric {
+  const others = labels.filter((label) => label !== "environment");
   return {
-    ...{ name, help },
+    ...{ name, help, labels: others },
     read(set) {
-      let sum = 0;
-      read((value) => {
-        sum += value;
+      const sums = new Map<string, { sum: number; readonly of: Record<string, string> }>();
+      if (others.length === 0) sums.set("[]", { sum: 0, of: {} });
+      read((value, given = {}) => {
+        const of = Object.fromEntries(others.map((label) => [label, given[label] ?? ""]));
+        const key = JSON.stringify(Object.values(of));
+        sums.set(key, { sum: (sums.get(key)?.sum ?? 0) + value, of });
       });
-      set(sum);
+      for (const { sum, of } of sums.values()) set(sum, of);
     },
   };
 }
@@ -136,6 +155,77 @@ function webhookMetrics({ deliveries }: MetricSources): Metric[] {
     metric("waiting", "items_waiting", "Items that are still to be delivered"),
     metric("openCircuits", "circuits_open", "Webhooks whose destination does not work"),
     metric("paused", "paused", "Webhooks that are paused"),
+  ];
+}
+
+function userMetrics({ connections }: MetricSources): Metric[] {
+  const metric = (key: keyof ConnectionStats, name: string, help: string): Metric => ({
+    name: `todoku_${name}`,
+    help,
+    labels: ["environment"],
+    read(set) {
+      for (const [environment, stats] of connections.stats()) set(stats[key], { environment });
+    },
+  });
+  return [
+    metric("connections", "gateway_connections", "WebSockets that are open now"),
+    metric("opened", "gateway_connections_opened_total", "WebSockets that were opened since the start"),
+    metric("users", "users_online", "Users who are ONLINE now"),
+    metric("delivered", "notification_frames_delivered_total", "Notifications times the WebSockets that took them"),
+    metric(
+      "undelivered",
+      "notification_frames_undelivered_total",
+      "The same that a WebSocket did not take, or that nobody came back for",
+    ),
+    metric("held", "notification_frames_held", "Notifications that are held now for users who may come back"),
+  ];
+}
+
+function notificationMetrics({ notifier }: MetricSources): Metric[] {
+  const metric = (key: keyof NotificationStats, name: string, help: string): Metric => ({
+    name: `todoku_notification_${name}`,
+    help,
+    labels: ["environment"],
+    read(set) {
+      for (const [environment, stats] of notifier.stats()) set(stats[key], { environment });
+    },
+  });
+  return [
+    metric("requests", "requests_total", "Requests to notify users that were carried out"),
+    metric("offline", "users_offline_total", "Users whom a request named, and who were not there"),
+    metric("dead", "requests_dead_total", "Requests that became dead letters"),
+  ];
+}
+
+function gatewayMetrics({ gateway }: MetricSources): Metric[] {
+  const metric = (
+    name: string,
+    help: string,
+    label: string | undefined,
+    of: (stats: GatewayStats) => number | ReadonlyMap<string, number>,
+  ): Metric => ({
+    name: `todoku_gateway_${name}`,
+    help,
+    labels: ["environment", ...(label === undefined ? [] : [label])],
+    read(set) {
+      for (const [environment, stats] of gateway.stats()) {
+        const values = of(stats);
+        if (typeof values === "number") set(values, { environment });
+        else for (const [value, count] of values) set(count, { environment, [label as string]: value });
+      }
+    },
+  });
+  return [
+    metric("handshakes_refused_total", "Handshakes that were refused", "reason", (stats) => stats.refused),
+    metric("frames_received_total", "Frames of clients, by route", "route", (stats) => stats.received),
+    metric(
+      "frames_throttled_total",
+      "Frames of clients that were refused for a rate",
+      undefined,
+      (stats) => stats.throttled,
+    ),
+    metric("frames_sent_total", "Frames to clients", undefined, (stats) => stats.sent),
+    metric("connections_closed_total", "WebSockets that are over, by close code", "code", (stats) => stats.closed),
   ];
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import { type ConfigChanges, changesBetween } from "../config/changes.ts";
 import type { Config, Mode } from "../config/schema.ts";
+import { createTickets } from "../domain/auth/tickets.ts";
 import { hasDataKeys } from "../domain/encryption/data-keys.ts";
 import type { EngineHealth } from "../domain/engine.ts";
 import { TodokuError } from "../domain/errors.ts";
@@ -19,6 +20,7 @@ import { resumeClock, watchClock } from "./clock.ts";
 import { createDomain } from "./domain.ts";
 import { drain } from "./drain.ts";
 import { type FaultAdmin, openFaultAdmin } from "./fault-admin.ts";
+import { createGateway } from "./gateway.ts";
 import { createListener, type Doors } from "./listener.ts";
 import { ensureMasterKeyFile, readMasterKey } from "./master-key.ts";
 import { createMetrics } from "./metrics.ts";
@@ -113,13 +115,28 @@ async function serve(
   const devKey = config.devKey ? `todoku_dev_${randomBytes(32).toString("base64url")}` : undefined;
   const proxies = new TrustedProxies();
   proxies.set(config.trustedProxies, config.forwardedHeader);
-  const domain = await createDomain({ mode, config, engine, clock, wheel, proxies, log, devKey, masterKey });
-  const { topics, queueMessages, deliveries } = domain;
+  let current = config;
+  const currentConfig = () => current;
+  const domain = await createDomain({
+    mode,
+    config,
+    engine,
+    clock,
+    wheel,
+    proxies,
+    log,
+    devKey,
+    masterKey,
+    currentConfig,
+  });
+  const { topics, queueMessages, deliveries, notificationWorker } = domain;
 
   let endpoint = config.publicEndpoint ?? "";
   let phase: "starting" | "ready" | "draining" | "leaving" = "starting";
   const calls = new CallLog(log, clock.monotonicMs);
-  const parts = { ...domain, auth: calls.watchAuth(domain.auth), clock, wheel, proxies };
+  const gatewayPaths = config.gateway.endpoints.map(({ path }) => path);
+  const tickets = createTickets(clock, wheel, gatewayPaths);
+  const parts = { ...domain, auth: calls.watchAuth(domain.auth), tickets, clock, wheel, proxies };
   const momento = createMomentoDoor({
     ...parts,
     endpoint: () => endpoint,
@@ -138,9 +155,13 @@ async function serve(
     version,
     log,
   });
+  const gateway = createGateway({ ...parts, mode, config, log });
+  domain.environments.onGone((environment) => gateway.forgetEnvironment(environment));
   const doors: Doors = {
+    handleUpgrade: (request, socket, head) => gateway.handleUpgrade(request, socket, head),
     handleHttp(request, response) {
       if (phase === "leaving") leaveConnection(response);
+      if (gateway.accepts(request)) return gateway.handleHttp(request, response);
       const isMomento = momento.accepts(request);
       calls.http(isMomento ? "momento" : "http", request, response);
       (isMomento ? momento : http).handle(request, response);
@@ -151,10 +172,13 @@ async function serve(
     },
   };
   const listener = createListener(doors, wheel, {
-    admitConnection: (address) => domain.connections.admitConnection(address),
+    admitConnection: (address) => domain.connectionGuard.admitConnection(address),
     tls,
   });
   const metrics = createMetrics({
+    gateway,
+    connections: domain.connections,
+    notifier: domain.notifier,
     topics,
     queueMessages,
     deliveries,
@@ -176,11 +200,11 @@ async function serve(
   });
 
   let faultAdmin: FaultAdmin | undefined;
-  let current = config;
   let closed: Promise<void> | undefined;
   const closeDoors = () => {
     momento.close();
     http.close();
+    gateway.close();
   };
   async function close(): Promise<void> {
     phase = "draining";
@@ -188,8 +212,21 @@ async function serve(
     const times = engine.health().status === "failed" ? { ...current.drain, delaySeconds: 0 } : current.drain;
     const onLeaving = () => {
       phase = "leaving";
+      gateway.leave();
     };
-    await drain({ topics, queueMessages, deliveries, listener, closeDoors, onLeaving }, times);
+    await drain(
+      {
+        topics,
+        connections: domain.connections,
+        queueMessages,
+        deliveries,
+        notificationWorker,
+        listener,
+        closeDoors,
+        onLeaving,
+      },
+      times,
+    );
     await rest();
     await engine.close();
   }
@@ -198,6 +235,7 @@ async function serve(
     tls?.files.close();
     await domain.upkeep.stop();
     await domain.client.close();
+    await domain.identity.close();
     wheel.stop();
   }
 
@@ -215,7 +253,9 @@ async function serve(
   }
   endpoint ||= `${localName(config.host)}:${port}`;
   phase = "ready";
+  await domain.presence.start();
   await deliveries.start();
+  notificationWorker.start();
   return {
     port,
     url: `${tls?.plaintext === "never" ? "https" : "http"}://${localName(config.host)}:${port}`,
@@ -233,7 +273,9 @@ async function serve(
       current = next;
       proxies.set(next.trustedProxies, next.forwardedHeader);
       domain.rates.configure(next.rates);
+      gateway.configure(next.gateway);
       domain.client.permit(next.outbound.allow);
+      domain.identity.permit(next.outbound.allow);
       return {
         changed: changes.ofLast.changed.filter(isLive),
         needRestart: [...changes.ofRun.needRestart, ...changes.ofRun.changed.filter((path) => !isLive(path))],

@@ -1,12 +1,15 @@
 import { Command } from "commander";
 import { registerApply } from "../../src/cli/commands/apply.ts";
 import { registerCache } from "../../src/cli/commands/cache.ts";
+import { registerConnections } from "../../src/cli/commands/connections.ts";
 import { registerEnv } from "../../src/cli/commands/env.ts";
 import { endClients } from "../../src/cli/commands/environment-key.ts";
 import { registerExport } from "../../src/cli/commands/export.ts";
 import { registerInit } from "../../src/cli/commands/init.ts";
 import type { CommandIo } from "../../src/cli/commands/io.ts";
 import { registerKey } from "../../src/cli/commands/key.ts";
+import { registerNotify } from "../../src/cli/commands/notify.ts";
+import { registerPresence } from "../../src/cli/commands/presence.ts";
 import { registerQueue } from "../../src/cli/commands/queue.ts";
 import { registerSecret } from "../../src/cli/commands/secret.ts";
 import { registerToken } from "../../src/cli/commands/token.ts";
@@ -73,6 +76,9 @@ export function runCommand(
   registerCache(program, io);
   registerQueue(program, io);
   registerWebhook(program, io);
+  registerNotify(program, io);
+  registerPresence(program, io);
+  registerConnections(program, io);
   registerKey(program, io);
   registerToken(program, io);
   registerSecret(program, io);

@@ -32,19 +32,25 @@ export class TestMachine implements MachineClocks {
   }
 }
 
-/** This machine, but for a wall clock that a test sets. */
+/** This machine, but for a wall clock that a test sets, and for time that it lets pass at once. */
 export class SettableMachine implements MachineClocks {
   #setByMs: number;
+  #passedMs = 0;
 
   constructor(setByMs = 0) {
     this.#setByMs = setByMs;
   }
 
-  readonly monotonicMs = () => performance.now();
-  readonly uptimeMs = () => performance.now();
-  readonly wallMs = () => Date.now() + this.#setByMs;
+  readonly monotonicMs = () => performance.now() + this.#passedMs;
+  readonly uptimeMs = () => performance.now() + this.#passedMs;
+  readonly wallMs = () => Math.floor(Date.now() + this.#setByMs + this.#passedMs);
 
   setBy(ms: number): void {
     this.#setByMs += ms;
+  }
+
+  /** Time goes on. */
+  pass(ms: number): void {
+    this.#passedMs += ms;
   }
 }

@@ -7,8 +7,12 @@ import { join } from "node:path";
 import { createAccess } from "../../src/domain/auth/access.ts";
 import type { AccessOptions } from "../../src/domain/auth/auth.ts";
 import { openPrincipal } from "../../src/domain/auth/open-access.ts";
+import { createTickets } from "../../src/domain/auth/tickets.ts";
 import type { TokenRequest } from "../../src/domain/auth/tokens.ts";
 import { createCaches } from "../../src/domain/cache/caches.ts";
+import { createConnections } from "../../src/domain/connections/connections.ts";
+import { createPresence } from "../../src/domain/connections/presence.ts";
+import { Populations } from "../../src/domain/connections/users.ts";
 import { MasterKey } from "../../src/domain/encryption/master-key.ts";
 import { createSealer } from "../../src/domain/encryption/sealer.ts";
 import { createEnvironments } from "../../src/domain/environments/environments.ts";
@@ -22,6 +26,7 @@ import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import { createHttpDoor, type HttpOptions } from "../../src/protocols/http/index.ts";
 import { followEnvironments } from "../../src/server/domain.ts";
+import { createNotificationDelivery } from "../../src/server/notifications.ts";
 import { createWebhookDelivery } from "../../src/server/webhooks.ts";
 import { capturedLog } from "./captured-logs.ts";
 import { AnswerCheck } from "./http-answers.ts";
@@ -81,6 +86,25 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
     log: overrides.log ?? capturedLog,
   });
   await webhooks.start();
+  const log = overrides.log ?? capturedLog;
+  const populations = new Populations(clock.wallMs());
+  const output = { destinations: () => [], tell: async () => [] };
+  const presence = createPresence({
+    ...{ store: engine.presence, populations, output, environments, clock, wheel, log, graceMs: () => 5000 },
+  });
+  await presence.start();
+  const connections = createConnections({ populations, presence, clock, wheel, userConnectionsMax: () => 0 });
+  const { notifier } = createNotificationDelivery({
+    ...{
+      config: { gateway: { offline: "queue", strictAudience: false } },
+      engine,
+      caches,
+      topics,
+      queues,
+      queueMessages,
+    },
+    ...{ connections, clock, wheel, log },
+  });
   const rates = { forget() {} };
   followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries });
   const door = createHttpDoor({
@@ -89,6 +113,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       environments,
       keys,
       tokens,
+      tickets: createTickets(clock, wheel),
       revocations,
       signingKeys,
       secrets,
@@ -99,6 +124,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       wheel,
       version: "0.0.0-test",
     },
+    ...{ connections, presence, notifier },
     ...{ queues, queueMessages, webhooks, endpoint: () => "127.0.0.1:8080" },
     health: overrides.health ?? engine.health,
     isReady: overrides.isReady ?? (() => true),
@@ -125,6 +151,8 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       queues,
       queueMessages,
       webhooks,
+      connections,
+      presence,
     },
     principal: openPrincipal,
     /** Moves both clocks in steps of the wheel's turn and fires what is due. */

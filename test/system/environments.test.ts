@@ -103,6 +103,9 @@ describe("what is done in one environment", () => {
     await post("/v1/queues/q/peek", {});
     await post("/v1/queues/dead/redrive", { maxMessages: 5 });
     await post("/v1/queues/q/purge");
+    await post("/v1/notifications", { data: "everybody" });
+    await post("/v1/connections/kick", { everyone: true });
+    await call("DELETE", "/v1/connections/none", undefined, apiKey).catch(() => {}); // there is none
     await call("DELETE", "/v1/queues/scratch", undefined, apiKey);
     const made = await post("/v1/keys", { superUser: true, validForSeconds: 600 });
     await call("PATCH", `/v1/keys/${made.keyId}`, { expiresInSeconds: 60 }, apiKey);

@@ -83,7 +83,8 @@ describe("the one port", () => {
       [401, `GET /v1/caches?ticket=x HTTP/1.1\r\n${host}\r\n`],
       [404, `GET /nothing HTTP/1.1\r\n${host}\r\n`],
       [405, `PUT /v1/caches HTTP/1.1\r\n${host}\r\n`],
-      [501, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"],
+      [404, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"],
+      [426, `GET /push HTTP/1.1\r\n${host}\r\n`],
     ] as const) {
       const socket = connectTcp(server.port, "127.0.0.1").setEncoding("latin1");
       socket.write(request);
@@ -128,7 +129,7 @@ describe("the one port", () => {
 
   it("does not wait for connections that have said nothing when it closes", async () => {
     const wheel = new TimerWheel(systemClock);
-    const listener = createListener({ handleHttp() {}, handleGrpc() {} }, wheel);
+    const listener = createListener({ handleHttp() {}, handleGrpc() {}, handleUpgrade() {} }, wheel);
     const port = await listener.listen(0, "127.0.0.1");
     const socket = connectTcp(port, "127.0.0.1");
     while (listener.connections() === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -140,9 +141,11 @@ describe("the one port", () => {
   it("closes connections that say nothing, and heads that never end", async () => {
     const wheel = new TimerWheel(systemClock);
     wheel.start();
-    const listener = createListener({ handleHttp: (_, response) => void response.end(), handleGrpc() {} }, wheel, {
-      firstBytesMs: 200,
-    });
+    const listener = createListener(
+      { handleHttp: (_, response) => void response.end(), handleGrpc() {}, handleUpgrade() {} },
+      wheel,
+      { firstBytesMs: 200 },
+    );
     const port = await listener.listen(0, "127.0.0.1");
     for (const begin of ["", "PRI", "GET / HTTP/1.1\r\nHost: a\r\n"]) {
       const socket = connectTcp(port, "127.0.0.1");

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { ownOf } from "../support/built-ins.ts";
 import { captureProcess } from "../support/captured-logs.ts";
 import { aDirectory } from "../support/server.ts";
 
@@ -113,8 +114,8 @@ describe("npm start", () => {
     const { issuer } = (await (await fetch(`${page}/config.json`)).json()) as { issuer: string };
     const discovery = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
     expect(discovery).toMatchObject({ issuer });
-    const queues = await (await fetch(`${todoku}/v1/queues`)).json();
-    expect(queues).toMatchObject({ queues: [{ name: "tasks" }, { name: "tasks-dead" }] });
+    const { queues } = await (await fetch(`${todoku}/v1/queues`)).json();
+    expect(ownOf(queues)).toMatchObject([{ name: "tasks" }, { name: "tasks-dead" }]);
     expect((await fetch(`${page}/token`)).status).toBe(401);
   });
 
@@ -157,7 +158,7 @@ describe("npm start in a stage", () => {
       environments: [{ name: "dev" }, { name: "feat-x", secretsFrom: ["dev"] }],
     });
     expect(await get("/v1/secrets")).toMatchObject({ secrets: [{ name: "receipt-signing", shared: true }] });
-    expect(await get("/v1/queues")).toEqual({ queues: [] });
+    expect(ownOf((await get("/v1/queues")).queues)).toEqual([]);
     const files = readdirSync(join(directory.path, "task-notifications-feat-x"));
     expect(files).toEqual(expect.arrayContaining(["api.key", "worker.key"]));
     expect(all.output().stderr).toBe("");
@@ -189,8 +190,20 @@ describe("npm start with other arguments", () => {
     const unknown = start([], {}, "course-coments");
     expect(await unknown.exited).toEqual([1, null]);
     expect(unknown.output().stderr).toBe(
-      'error: there is no application "course-coments"; there are task-notifications and course-comments\n',
+      'error: there is no application "course-coments"; there are task-notifications, course-comments and sumu-demo\n',
     );
+  });
+
+  it("tells Todoku whose tokens open the gateway, and where the backend of sumu-demo is", async () => {
+    const all = start([], {}, "sumu-demo");
+    const [, page] = await all.printed(/^Open (http:\S+) and sign in as alice@example\.com/m);
+    const [, todoku] = await all.printed(/^Todoku listens on (\S+)$/m);
+    const settings = (await (await fetch(`${page}/config.json`)).json()) as { issuer: string; gatewayUrl: string };
+    expect(settings).toMatchObject({ clientId: "sumu-demo", gatewayUrl: `${todoku?.replace("http", "ws")}/push` });
+    const discovery = await (await fetch(`${settings.issuer}/.well-known/openid-configuration`)).json();
+    expect(discovery).toMatchObject({ issuer: settings.issuer });
+    const test = await fetch(`${todoku}/v1/webhooks/events/sumu-demo/test`, { method: "POST" });
+    expect(await test.json()).toMatchObject({ delivered: true, status: 204 });
   });
 
   it.each(["PAGE_PORT", "IDP_PORT"])("says which port is taken and that %s chooses another", async (name) => {

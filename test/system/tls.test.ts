@@ -44,6 +44,7 @@ async function aListener(
     handleHttp: ({ httpVersion, socket }, response) =>
       void response.end(JSON.stringify({ httpVersion, peer: socket.remoteAddress })),
     handleGrpc() {},
+    handleUpgrade() {},
   } satisfies Parameters<typeof createListener>[0];
   const { firstBytesMs = limits.firstBytesMs } = options;
   const listener = createListener(doors, wheel, { tls, firstBytesMs });

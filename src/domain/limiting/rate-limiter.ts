@@ -92,8 +92,8 @@ export class RateLimiter implements Rates {
 
   admit(principal: Principal, caller: Caller): void {
     const { calls } = this.#account(principal);
-    // A worker with a key may do what the key may, wherever it runs; tokens are handed to anybody.
-    const isOfAddress = principal.kind === "token" && this.#addressBounds.callsPerSecond > 0;
+    // A worker with a key may do what the key may, wherever it runs; tokens are handed to anybody, and anybody may sign in.
+    const isOfAddress = isOfPerson(principal) && this.#addressBounds.callsPerSecond > 0;
     if (calls.length === 0 && !isOfAddress) return;
     const nowMs = this.#parts.clock.monotonicMs();
     const address = isOfAddress ? this.#addresses.get(this.#network(caller), this.#addressBounds, nowMs) : undefined;
@@ -200,6 +200,11 @@ export class RateLimiter implements Rates {
   }
 }
 
+/** Has it a credential that persons have, not programs? */
+function isOfPerson({ kind }: Principal): boolean {
+  return kind === "token" || kind === "user";
+}
+
 function isGone(meter: Meter): boolean {
   return meter.isGone;
 }
@@ -208,9 +213,9 @@ function isGone(meter: Meter): boolean {
 function idOf(principal: Principal, scope: Scope): string | undefined {
   switch (scope) {
     case "key":
-      return principal.kind === "token" ? undefined : (principal.keyId ?? principal.kind);
+      return isOfPerson(principal) ? undefined : (principal.keyId ?? principal.kind);
     case "token":
-      return principal.jti;
+      return principal.kind === "user" ? principal.userId : principal.jti;
     case "user":
       return principal.userId;
     case "environment":

@@ -105,7 +105,7 @@ export class SaveQueue {
       await this.#store.save(this.#batch.map(({ change }) => change));
     } catch (error) {
       if (!this.#isRefused) {
-        this.#log.warn({ err: error }, "what webhooks delivered could not be stored; it is tried again");
+        this.#log.warn({ err: error }, "what was delivered could not be stored; it is tried again");
       }
       this.#isRefused = true;
       return;

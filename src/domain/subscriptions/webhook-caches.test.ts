@@ -1,5 +1,6 @@
 // Webhooks with their caches and environments over the embedded engine.
 import { describe, expect, it } from "vitest";
+import { ownOf } from "../../../test/support/built-ins.ts";
 import { clock, engine, hook, me, node, restart, useWebhooks } from "../../../test/support/webhook-nodes.ts";
 import { createEnvironments } from "../environments/environments.ts";
 
@@ -122,7 +123,7 @@ describe("webhooks and their caches", () => {
     await node.webhooks.put(me, "c", "w", hook);
     const copy = `${me.environment}-copy`;
     await environments.create({ ...me, isOperator: true }, copy, { from: me.environment });
-    expect(await engine.records.list("cache", copy)).toHaveLength(1);
+    expect(ownOf(await engine.records.list("cache", copy))).toHaveLength(1);
     expect(await engine.records.list("subscription", copy)).toEqual([]);
   });
 

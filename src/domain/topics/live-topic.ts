@@ -92,6 +92,13 @@ export class LiveTopic {
     if (this.isUnfollowed) this.#onEmpty();
   }
 
+  /** A live subscriber is to read on from here. While frames are being written it gets its own first, and says then that it is full. */
+  pause(subscription: Subscription): void {
+    if (this.#leftMeanwhile) return;
+    this.#unlist(subscription);
+    subscription.becomeReader(this.#head, true);
+  }
+
   tailAfter(after: Position, bounds = catchUpBounds): TopicItem[] | undefined {
     return this.#tail.after(after, bounds);
   }
@@ -109,10 +116,15 @@ export class LiveTopic {
       this.movedTo(last);
       return;
     }
-    this.#tail.push(items, nowMs);
-    this.#head = { page: last.page, sequence: last.sequence };
-    this.#fanOut(items);
+    for (const step of toSteps(items)) this.#take(step, nowMs);
     if (this.#followers) this.#wakes.add(this.#followers);
+  }
+
+  #take(items: readonly TopicItem[], nowMs: number): void {
+    const { page, sequence } = items[items.length - 1] as TopicItem;
+    this.#tail.push(items, nowMs);
+    this.#head = { page, sequence };
+    this.#fanOut(items);
   }
 
   /** The log is at `head` by somebody else's doing (another node, a new page): subscribers read on from the store. */
@@ -188,6 +200,21 @@ export class LiveTopic {
     }
     if (list.length === 0) this.#live.delete(encoding);
   }
+}
+
+/** A batch may have megabytes. In steps like those of a catch-up, whoever is full after the first is spared the others. */
+function toSteps(items: readonly TopicItem[]): readonly (readonly TopicItem[])[] {
+  const steps: TopicItem[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const item of items) {
+    bytes += item.value.bytes.length;
+    if (bytes > catchUpBounds.maxBytes) {
+      steps.push([]);
+      bytes = item.value.bytes.length;
+    }
+    steps.at(-1)?.push(item);
+  }
+  return steps;
 }
 
 /** One subscriber's broken way out must not cost the others their message. */

@@ -15,22 +15,31 @@ export function isStopping(error: TodokuError): boolean {
 }
 
 /** Tells subscriptions that the server stops, in random order, evenly spread over `overMs`: they do not come back all at once. */
-export async function endOneByOne(
+export function endOneByOne(
   subscriptions: readonly Subscription[],
   overMs: number,
   wheel: Pick<TimerWheel, "schedule">,
 ): Promise<void> {
-  const end = (subscription: Subscription) => subscription.fail(stoppingError());
+  return oneByOne(subscriptions, overMs, wheel, (subscription) => subscription.fail(stoppingError()));
+}
+
+/** Calls `end` for each, in random order, evenly spread over `overMs`; resolves after the last. */
+export async function oneByOne<T>(
+  things: readonly T[],
+  overMs: number,
+  wheel: Pick<TimerWheel, "schedule">,
+  end: (thing: T) => void,
+): Promise<void> {
   if (overMs <= 0) {
-    for (const subscription of subscriptions) end(subscription);
+    for (const thing of things) end(thing);
     return;
   }
-  const stepMs = overMs / subscriptions.length;
-  const ended = shuffle(subscriptions).map((subscription, n) => {
+  const stepMs = overMs / things.length;
+  const ended = shuffle(things).map((thing, n) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     wheel.schedule(n * stepMs, () => {
       resolve();
-      end(subscription);
+      end(thing);
     });
     return promise;
   });

@@ -1,8 +1,9 @@
 import { type TodokuError, toTodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { LiveTopic } from "./live-topic.ts";
+import type { Pass } from "./pass.ts";
 import { comparePositions, type Position } from "./position.ts";
-import type { TopicItem } from "./store.ts";
+import type { TopicItem, TopicKey } from "./store.ts";
 
 /** History was dropped or a page began: the subscriber had `after` and continues behind `now`. */
 export interface Discontinuity {
@@ -20,6 +21,8 @@ export interface Encoding {
 /** One subscriber's way out; a protocol implements it. */
 export interface Sink {
   readonly encoding: Encoding;
+  /** Its connection carries other things too and is ended as a whole when the server stops: until then the subscription goes on. */
+  readonly endsWithConnection?: true;
   /**
    * Takes a shared frame (never changes it). False: taken too, but its buffer is full: the subscription becomes a reader
    * of the log and writes nothing more until `Subscription.drained()`.
@@ -37,8 +40,9 @@ export class Subscription {
   #after: Position;
   #isOpen = true;
   #isBlocked = true;
-  #isReading = false;
-  readonly #onClose: (() => void)[] = [];
+  #reading: Promise<void> | undefined;
+  /** Kept by the service: the right to follow. */
+  pass: Pass | undefined;
   /** Kept by the topic: its place in the list of those that get each new item at once; -1 while it is not there. */
   liveIndex = -1;
 
@@ -46,6 +50,11 @@ export class Subscription {
     this.#topic = topic;
     this.#after = after;
     this.sink = sink;
+  }
+
+  /** Another object when the cache was flushed. */
+  get key(): TopicKey {
+    return this.#topic.key;
   }
 
   /** The position behind which the next item comes. */
@@ -61,23 +70,27 @@ export class Subscription {
     return this.liveIndex >= 0;
   }
 
-  /** The sink may be written to (again): call it once to begin, and when a full buffer has drained. */
-  drained(): void {
+  /**
+   * The sink may be written to (again): call it once to begin, and when a full buffer has drained. When that reads the log, what it returns
+   * resolves as soon as the subscription is live, ended, or its buffer is full again; it never rejects.
+   */
+  drained(): Promise<void> | undefined {
     this.#isBlocked = false;
-    this.#catchUp();
+    return this.#catchUp();
+  }
+
+  /** What it shares with others is full: it writes nothing more until `drained()`. */
+  pause(): void {
+    if (this.isLive) this.#topic.pause(this);
+    else this.#isBlocked = true;
   }
 
   /** Ends it from the subscriber's side; the sink is not called any more. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    for (const listener of this.#onClose) listener();
+    this.pass?.end();
     this.#topic.leave(this);
-  }
-
-  /** Calls `listener` once when it ends, whoever ends it. */
-  onClose(listener: () => void): void {
-    this.#onClose.push(listener);
   }
 
   /** Ends it from the server's side. */
@@ -95,34 +108,43 @@ export class Subscription {
     if (!isBlocked) this.#catchUp();
   }
 
-  #catchUp(): void {
-    while (this.#isOpen && !this.#isBlocked && !this.#isReading && !this.isLive) {
+  #catchUp(): Promise<void> | undefined {
+    if (!this.#reading && this.#deliverTail()) this.#reading = this.#readOn();
+    return this.#reading;
+  }
+
+  /** Writes what lies in memory. True: the log has what comes next. */
+  #deliverTail(): boolean {
+    while (this.#isOpen && !this.#isBlocked && !this.isLive) {
       if (comparePositions(this.#after, this.#topic.head) === 0) {
         this.#topic.join(this);
-        return;
+        return false;
       }
       const items = this.#topic.tailAfter(this.#after);
-      if (items) this.#deliver(items);
-      else void this.#readLog();
+      if (!items) return true;
+      this.#deliver(items);
+    }
+    return false;
+  }
+
+  async #readOn(): Promise<void> {
+    try {
+      do await this.#readLog();
+      while (this.#deliverTail());
+    } catch (error) {
+      this.fail(toTodokuError(error));
+    } finally {
+      this.#reading = undefined;
     }
   }
 
   async #readLog(): Promise<void> {
-    this.#isReading = true;
     const { key } = this.#topic;
-    try {
-      const { items, head } = await this.#topic.read(this.#after);
-      this.#isReading = false;
-      if (!this.#isOpen) return;
-      // Flushed meanwhile: what was read is no longer the topic.
-      const isCurrent = key === this.#topic.key;
-      if (isCurrent && items.length > 0) this.#deliver(items);
-      else if (isCurrent && comparePositions(this.#after, head) !== 0) this.#skipTo(head);
-      this.#catchUp();
-    } catch (error) {
-      this.#isReading = false;
-      this.fail(toTodokuError(error));
-    }
+    const { items, head } = await this.#topic.read(this.#after);
+    // Flushed meanwhile: what was read is no longer the topic. Paused meanwhile: it is read again when there is room.
+    if (!this.#isOpen || this.#isBlocked || key !== this.#topic.key) return;
+    if (items.length > 0) this.#deliver(items);
+    else if (comparePositions(this.#after, head) !== 0) this.#skipTo(head);
   }
 
   #deliver(items: readonly TopicItem[]): void {

@@ -235,7 +235,92 @@ describe("publish", () => {
   });
 });
 
+describe("renew", () => {
+  const token = (about: Partial<Principal>): Principal => ({ ...openPrincipal, kind: "token", ...about });
+
+  it("goes on until the new credential expires, though the old one has", async () => {
+    const service = aService();
+    const client = await follow(service.topics, undefined, token({ expiresAtMs: service.now() + 5000 }));
+    service.topics.renew(client.subscription as Subscription, token({ expiresAtMs: service.now() + 60_000 }));
+    service.pass(10_000);
+    await say(service.topics, "on");
+    expect(client.texts()).toEqual(["on"]);
+    for (let i = 0; i < 6; i++) service.pass(10_000);
+    expect(client.ended).toMatchObject({ code: "unauthenticated" });
+  });
+
+  it("ends what the new credential may not follow, whatever the old one may", async () => {
+    const service = aService();
+    const grants = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "other" } }] as const;
+    const client = await follow(service.topics);
+    service.topics.renew(client.subscription as Subscription, token({ isSuperUser: false, grants }));
+    expect(client.ended).toMatchObject({ code: "permission_denied" });
+    const another = await follow(service.topics);
+    service.topics.renew(another.subscription as Subscription, token({ environment: "prod" }));
+    expect(another.ended).toMatchObject({ code: "permission_denied" });
+    await say(service.topics, "x");
+    expect([...client.texts(), ...another.texts()]).toEqual([]);
+  });
+
+  it("counts as a stream of the new principal alone, even where both share a bound of one", async () => {
+    const open = new Map<Principal, number>();
+    const openStream = (principal: Principal) => {
+      if ([...open.values()].some((count) => count > 0)) throw new TodokuError("limit_exceeded", "one at a time");
+      open.set(principal, 1);
+      return () => void open.set(principal, 0);
+    };
+    const service = aService(undefined, { openStream });
+    const [first, second] = [token({ jti: "1" }), token({ jti: "2" })];
+    const client = await follow(service.topics, undefined, first);
+    service.topics.renew(client.subscription as Subscription, second);
+    expect([client.ended, open.get(first), open.get(second)]).toEqual([undefined, 0, 1]);
+    client.subscription?.close();
+    expect(open.get(second)).toBe(0);
+  });
+});
+
 describe("subscribe", () => {
+  it("gives one that was paused what it missed once it may go on, and nothing before", async () => {
+    const { topics } = aService();
+    const client = await follow(topics);
+    await say(topics, "a");
+    client.subscription?.pause();
+    for (const value of ["b", "c"]) await say(topics, value);
+    expect(client.texts()).toEqual(["a"]);
+    await client.subscription?.drained();
+    await say(topics, "d");
+    expect(client.texts()).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("writes nothing to one that was paused while the log was being read for it", async () => {
+    const store = new MemoryTopics(limits.memoryHistory, 1);
+    const { topics } = aService(store);
+    await say(topics, "a");
+    const read = store.read.bind(store);
+    const gate = Promise.withResolvers<void>();
+    store.read = (...args) => gate.promise.then(() => read(...args));
+    const client = await follow(topics, { page: 1, sequence: 0 });
+    client.subscription?.pause();
+    gate.resolve();
+    await settle();
+    expect(client.texts()).toEqual([]);
+    await client.subscription?.drained();
+    expect(client.texts()).toEqual(["a"]);
+  });
+
+  it("spares one that is full the rest of a great batch", async () => {
+    const { topics } = aService();
+    const [full, free] = [await follow(topics), await follow(topics)];
+    full.room = 1;
+    const values = Array.from({ length: 12 }, (_, i) => String(i).repeat(100_000 / String(i).length));
+    await Promise.all(values.map((value) => say(topics, value)));
+    expect(full.texts().length).toBeLessThan(4);
+    expect(free.texts()).toEqual(values);
+    full.room = Number.POSITIVE_INFINITY;
+    await full.subscription?.drained();
+    expect(full.texts()).toEqual(values);
+  });
+
   it("gives a slow subscriber everything once it has drained, without holding up the others", async () => {
     const { topics } = aService();
     const slow = await follow(topics);
@@ -404,6 +489,7 @@ it("delivers to every subscriber, fast or slow, early or late, exactly the log b
       }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("leave" as const), which: fc.nat(5) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("pause" as const), which: fc.nat(5) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.nat(15_000) }) },
   );
   await fc.assert(
@@ -435,6 +521,8 @@ it("delivers to every subscriber, fast or slow, early or late, exactly the log b
             client.room = step.room;
             client.subscription?.drained();
           }
+        } else if (step.kind === "pause") {
+          clients[step.which % Math.max(1, clients.length)]?.client.subscription?.pause();
         } else if (step.kind === "leave")
           clients.splice(step.which % Math.max(1, clients.length), 1)[0]?.client.subscription?.close();
         else service.pass(step.ms);

@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../lib/clock.ts";
-import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
+import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import { authorize } from "../auth/authorize.ts";
-import { expiredError, type Principal } from "../auth/principal.ts";
+import type { Principal } from "../auth/principal.ts";
+import { checkTopicAttributes } from "../auth/reserved-attributes.ts";
 import type { Cache, Durability } from "../cache/cache.ts";
 import type { CacheChange, Caches } from "../cache/caches.ts";
 import type { Engine } from "../engine.ts";
@@ -15,6 +16,7 @@ import { AppendQueue, type PendingAppend } from "./append-queue.ts";
 import { FollowedTopic, Wakes } from "./followed-topic.ts";
 import { LiveTopic } from "./live-topic.ts";
 import { checkMessage, type Message } from "./message.ts";
+import { Pass } from "./pass.ts";
 import { comparePositions, type Position } from "./position.ts";
 import { endOneByOne, stoppingError } from "./stopping.ts";
 import type { AppendResult, TopicItem, TopicKey } from "./store.ts";
@@ -45,12 +47,19 @@ export interface Topics {
     after: Position | undefined,
     sink: Sink,
   ): Promise<Subscription>;
+  /** Who follows it has another credential: it goes on with that, or ends when that may not follow the topic. */
+  renew(subscription: Subscription, principal: Principal): void;
   /**
    * Follows a topic for the server itself: no credential, no place among the subscribers, and `drain` does not end it. `onMoved` is called
    * behind each turn of the event loop in which the topic moved: a commit, a flush.
    * @throws TodokuError `unavailable`.
    */
   follow(cache: Cache, topic: string, onMoved: () => void): Promise<FollowedTopic>;
+  /**
+   * Calls `listener` when a topic of that name got items, whether it is followed or not: for the server itself, which follows nothing until
+   * there is something. Within the call that published, so it must not throw.
+   */
+  onPublished(topic: string, listener: (key: TopicKey) => void): void;
   /** Kept items behind `after`, at most `maxItems` (1..1000). @throws TodokuError as `subscribe`. */
   history(
     principal: Principal,
@@ -61,7 +70,7 @@ export interface Topics {
   ): Promise<{ readonly items: readonly TopicItem[]; readonly head: Position }>;
   /** Compares followed topics with the store: for the tick each second where other nodes write too. */
   refresh(): Promise<void>;
-  /** The server stops: nobody may subscribe from now on, and who has is told to reconnect, one after the other within `overMs`. */
+  /** The server stops: nobody may subscribe from now on, and who has is told to reconnect, one after the other within `overMs`, but for those who end with their connection. */
   drain(overMs: number): Promise<void>;
   /** Ends every subscription at once (a failed engine). */
   closeAll(error: TodokuError): void;
@@ -111,6 +120,8 @@ class TopicService implements Topics {
   readonly #live = new Map<number, Map<string, LiveTopic | Opening>>();
   readonly #shared = { budget: { usedBytes: 0, maxBytes: limits.tailsMaxBytes }, wakes: new Wakes() };
   readonly #stats = new Map<string, TopicStats>();
+  /** By topic name. */
+  readonly #published = new Map<string, (key: TopicKey) => void>();
   #isStopping = false;
 
   constructor(options: TopicsOptions) {
@@ -130,6 +141,7 @@ class TopicService implements Topics {
 
   publish(principal: Principal, cacheName: string, topic: string, message: Message) {
     authorize(principal, "topic.publish", cacheName, topic);
+    checkTopicAttributes(principal, cacheName, topic, message.attributes);
     checkName("cache", cacheName);
     checkName("topic", topic);
     checkMessage(message, this.messageMaxBytes(principal.environment));
@@ -166,6 +178,7 @@ class TopicService implements Topics {
       const result = results[i] as AppendResult;
       if (result instanceof TodokuError || result.isRepeat) continue;
       this.#count(item.key.cache.environment).published++;
+      this.#published.get(item.key.topic)?.(item.key);
       if (!this.#options.engine.isSingleNode) {
         moved.set(`${item.key.cache.cacheId}/${item.key.topic}`, { key: item.key, head: result.position });
       }
@@ -226,13 +239,38 @@ class TopicService implements Topics {
       after === undefined ? live.head : after.page === 0 ? { page: live.head.page, sequence: after.sequence } : after;
     const subscription = new Subscription(live, from, sink);
     live.add(subscription);
-    subscription.onClose(release);
-    this.#endWithCredential(principal, subscription);
+    this.#grantPass(subscription, principal, release);
     return subscription;
+  }
+
+  renew(subscription: Subscription, principal: Principal): void {
+    if (!subscription.isOpen) return;
+    const { cache, topic } = subscription.key;
+    try {
+      if (principal.environment !== cache.environment) {
+        throw new TodokuError("permission_denied", `this credential is not of the environment "${cache.environment}"`);
+      }
+      authorize(principal, "topic.subscribe", cache.cache, topic);
+      // First its place goes back: the two credentials may share a bound.
+      subscription.pass?.end();
+      subscription.pass = undefined;
+      this.#grantPass(subscription, principal, this.#rates.openStream(principal));
+    } catch (error) {
+      subscription.fail(toTodokuError(error));
+    }
+  }
+
+  #grantPass(subscription: Subscription, principal: Principal, release: () => void): void {
+    subscription.pass = new Pass(principal, release, subscription, this.#options);
+    subscription.pass.start();
   }
 
   async follow(cache: Cache, topic: string, onMoved: () => void) {
     return new FollowedTopic(await this.#liveTopic(cache, topic), onMoved);
+  }
+
+  onPublished(topic: string, listener: (key: TopicKey) => void): void {
+    this.#published.set(topic, listener);
   }
 
   async history(principal: Principal, cacheName: string, topic: string, after: Position, maxItems: number) {
@@ -252,7 +290,8 @@ class TopicService implements Topics {
     this.#isStopping = true;
     const live = [...this.#live.values()].flatMap((topics) => [...topics.values()]);
     const subscriptions = live.flatMap((one) => (one instanceof LiveTopic ? one.subscriptions : []));
-    await endOneByOne(subscriptions, overMs, this.#options.wheel);
+    const ownEnds = subscriptions.filter(({ sink }) => !sink.endsWithConnection);
+    await endOneByOne(ownEnds, overMs, this.#options.wheel);
   }
 
   closeAll(error: TodokuError): void {
@@ -357,28 +396,6 @@ class TopicService implements Topics {
       for (const topics of this.#live.values())
         for (const live of topics.values()) if (live instanceof LiveTopic) live.trim(nowMs);
     });
-  }
-
-  #endWithCredential(principal: Principal, subscription: Subscription): void {
-    const { expiresAtMs, withdrawal } = principal;
-    if (expiresAtMs === undefined && !withdrawal) return;
-    const { wheel, clock } = this.#options;
-    let deadline: Deadline | undefined;
-    let forget: (() => void) | undefined;
-    subscription.onClose(() => {
-      deadline?.cancel();
-      forget?.();
-    });
-    // The wall clock may be set, forward or back, while the wheel turns by its own: an expiry is wall time, so that decides,
-    // and is looked at often enough that a step forward ends the stream soon.
-    const watch = (endMs: number) => {
-      deadline = wheel.schedule(Math.min(endMs - clock.wallMs(), limits.expiryCheckMs), () => {
-        if (clock.wallMs() < endMs) watch(endMs);
-        else subscription.fail(expiredError(principal));
-      });
-    };
-    if (expiresAtMs !== undefined) watch(expiresAtMs);
-    forget = withdrawal?.onDone((error) => subscription.fail(error));
   }
 
   #cacheChanged(change: CacheChange): void {

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Auth } from "../../domain/auth/auth.ts";
 import type { Caches } from "../../domain/cache/caches.ts";
 import { limits } from "../../domain/limits.ts";
+import { eventsCache } from "../../domain/names.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
 import type { Call, Method } from "./call.ts";
 import { decodeMessage } from "./codec.ts";
@@ -40,7 +41,9 @@ export function cacheMethods(auth: Auth, caches: Caches, topics: Pick<Topics, "m
       // All on one page: the SDKs ignore the next token (reference 1.4).
       const caller = await principal(call);
       const messageMaxBytes = topics.messageMaxBytes(caller.environment);
-      const cache = caches.list(caller).map(({ cache: cacheName }) => ({
+      // Clients that compare the list with what they made must not find one more.
+      const own = caches.list(caller).filter(({ cache }) => cache !== eventsCache);
+      const cache = own.map(({ cache: cacheName }) => ({
         cacheName,
         cacheLimits: {
           maxTrafficRate: unlimited,

@@ -82,7 +82,7 @@ export class GrpcWebEnvelope {
     }
     if (known.code === "internal") this.#options.onInternalError(known, path);
     const connection = connectionOf(request, exchange.response);
-    if (this.#options.connections?.refused(known, connection, request.socket.remoteAddress))
+    if (this.#options.connectionGuard?.refused(known, connection, request.socket.remoteAddress))
       endConnection(exchange.response);
     const end = () => exchange.end(toWire(known));
     if (known.retryAfterMs === undefined) end();

@@ -35,7 +35,7 @@ export interface EnvelopeOptions {
   /** Whose word on the client's address counts; default: nobody's. */
   readonly proxies?: TrustedProxies | undefined;
   /** Says whose connection is to be closed for going on when it is refused; default: nobody's. */
-  readonly connections?: Pick<ConnectionGuard, "refused"> | undefined;
+  readonly connectionGuard?: Pick<ConnectionGuard, "refused"> | undefined;
 }
 
 /** gRPC on the streams of `node:http2`. One per server; `serve` takes streams whose content type is application/grpc. */
@@ -164,7 +164,7 @@ export class GrpcEnvelope {
     if (!session || session.destroyed) return;
     // What the client opens from now on goes elsewhere; its other streams go on until they are told too.
     if (isStopping(known)) session.close();
-    if (this.#options.connections?.refused(known, session, session.socket.remoteAddress)) endSession(session);
+    if (this.#options.connectionGuard?.refused(known, session, session.socket.remoteAddress)) endSession(session);
   }
 }
 

@@ -29,7 +29,7 @@ export interface HttpApiOptions {
   readonly unread: UnreadAnswers;
   /** `path` is without its query, which may hold a token. */
   readonly onInternalError: (error: TodokuError, path: string) => void;
-  readonly connections?: Pick<ConnectionGuard, "refused"> | undefined;
+  readonly connectionGuard?: Pick<ConnectionGuard, "refused"> | undefined;
   /** Whose word on the client's address counts; default: nobody's. */
   readonly proxies?: TrustedProxies | undefined;
 }
@@ -169,13 +169,13 @@ export class HttpApi {
 
   #refuse(request: IncomingMessage, response: ServerResponse, error: unknown, path: string): void {
     const known = toTodokuError(error);
-    const { connections, wheel, onInternalError } = this.#options;
+    const { connectionGuard, wheel, onInternalError } = this.#options;
     if (known.code === "internal") onInternalError(known, path);
     if (response.headersSent) {
       response.destroy();
       return;
     }
-    if (connections?.refused(known, connectionOf(request, response), request.socket.remoteAddress))
+    if (connectionGuard?.refused(known, connectionOf(request, response), request.socket.remoteAddress))
       endConnection(response);
     const answer = () => answerError(response, known);
     if (known.retryAfterMs === undefined) answer();

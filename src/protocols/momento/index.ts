@@ -64,7 +64,7 @@ export interface MomentoOptions {
   /** Whose word on the client's address counts; default: nobody's. */
   readonly proxies?: TrustedProxies;
   /** Says whose connection is to be closed for going on when it is refused; default: nobody's. */
-  readonly connections?: Pick<ConnectionGuard, "refused">;
+  readonly connectionGuard?: Pick<ConnectionGuard, "refused">;
 }
 
 /** Momento's protocol: gRPC for the Node SDK, grpc-web for the web SDK, one service behind both; and its HTTP API. */
@@ -99,11 +99,11 @@ export function createMomentoDoor(options: MomentoOptions): MomentoDoor {
     ...webhookMethods(auth, webhooks),
   ]);
   const methods = options.injectsFaults ? withFaults(served, wheel) : served;
-  const { connections, proxies } = options;
+  const { connectionGuard, proxies } = options;
   const unread = new UnreadAnswers();
-  const grpc = new GrpcEnvelope({ methods, wheel, unread, onInternalError, connections, proxies });
-  const web = new GrpcWebEnvelope({ methods, wheel, unread, onInternalError, connections, proxies });
-  const api = new HttpApi({ auth, items, topics, wheel, unread, onInternalError, connections, proxies });
+  const grpc = new GrpcEnvelope({ methods, wheel, unread, onInternalError, connectionGuard, proxies });
+  const web = new GrpcWebEnvelope({ methods, wheel, unread, onInternalError, connectionGuard, proxies });
+  const api = new HttpApi({ auth, items, topics, wheel, unread, onInternalError, connectionGuard, proxies });
   const isPreflight = ({ method, url = "" }: IncomingMessage) =>
     method === "OPTIONS" && /^\/\w+(\.\w+)+\/\w+$/.test(url);
   return {

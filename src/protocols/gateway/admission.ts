@@ -1,0 +1,143 @@
+import type { IncomingMessage } from "node:http";
+import { toCaller } from "../../domain/auth/caller.ts";
+import type { Caller, Principal } from "../../domain/auth/principal.ts";
+import { TodokuError } from "../../domain/errors.ts";
+import { limits } from "../../domain/limits.ts";
+import { readCredential } from "./credential.ts";
+import type { EndpointSettings, GatewayOptions } from "./options.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** Who may open a connection. */
+export interface Admitted {
+  readonly principal: Principal;
+  /** Whose connection it is; undefined: nobody's. */
+  readonly userId: string | undefined;
+  readonly address: string;
+}
+
+/** A handshake as far as it has been read. */
+export interface Knock {
+  readonly request: IncomingMessage;
+  readonly protocols: readonly string[];
+  readonly query: URLSearchParams;
+}
+
+type AdmissionParts = Pick<GatewayOptions, "auth" | "tickets" | "hookOf" | "proxies" | "clock"> & {
+  readonly throttle: Throttle;
+  readonly origins: () => readonly string[];
+};
+
+/** Decides who may connect. What costs nothing is looked at first. */
+export class Admission {
+  readonly #parts: AdmissionParts;
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * At once for credentials that are known.
+   * @throws TodokuError `permission_denied`, `unauthenticated`, `invalid_argument`, `limit_exceeded`, `unavailable`.
+   */
+  admit(endpoint: EndpointSettings, knock: Knock): Admitted | Promise<Admitted> {
+    const { request, protocols, query } = knock;
+    const { headers, socket } = request;
+    const { clock, throttle, proxies } = this.#parts;
+    this.#checkOrigin(headers.origin);
+    const caller = toCaller(socket.remoteAddress, headers, proxies);
+    if (endpoint.environment !== undefined) throttle.admitConnection(endpoint.environment, clock.monotonicMs());
+    const brought = readCredential(headers, protocols, query);
+    const keyed = endpoint.apiKeyRequired ? this.#authenticateKey(headers["x-api-key"], caller) : undefined;
+    const known =
+      keyed instanceof Promise
+        ? keyed.then((key) => this.#identify(endpoint, brought, knock, caller, key))
+        : this.#identify(endpoint, brought, knock, caller, keyed);
+    const finish = (principal: Principal) => this.#finish(endpoint, principal, query, caller);
+    return known instanceof Promise ? known.then(finish) : finish(known);
+  }
+
+  #checkOrigin(origin: string | undefined): void {
+    const allowed = this.#parts.origins();
+    // Only browsers send it: whoever is none may say what he likes.
+    if (origin === undefined || allowed.length === 0 || allowed.includes(origin)) return;
+    const text = `the origin ${JSON.stringify(origin.slice(0, 256))} may not connect; gateway.origins lists those that may`;
+    throw new TodokuError("permission_denied", text);
+  }
+
+  /** Says which application it is, not who connects. */
+  #authenticateKey(key: string | readonly string[] | undefined, caller: Caller): Principal | Promise<Principal> {
+    if (typeof key !== "string" || key === "") {
+      throw new TodokuError("permission_denied", "the header x-api-key must have an API key");
+    }
+    return this.#parts.auth.authenticate(key, caller);
+  }
+
+  #identify(
+    endpoint: EndpointSettings,
+    brought: ReturnType<typeof readCredential>,
+    { request, query }: Knock,
+    caller: Caller,
+    key: Principal | undefined,
+  ): Principal | Promise<Principal> {
+    if (key && key.kind !== "key") throw new TodokuError("permission_denied", "the header x-api-key has no API key");
+    const { auth, tickets, hookOf } = this.#parts;
+    const checked = (principal: Principal) => {
+      if (key && key.environment !== principal.environment) {
+        throw new TodokuError("permission_denied", "the API key is of another environment than the credential");
+      }
+      return principal;
+    };
+    if ("ticket" in brought) {
+      const principal = tickets.redeem(brought.ticket, "GET", endpoint.path);
+      // A ticket must not carry the empty credential of dev mode to where that is not accepted itself.
+      if (principal.kind !== "open") return checked(principal);
+      const known = auth.authenticate("", caller);
+      return known instanceof Promise ? known.then(checked) : checked(known);
+    }
+    const { credential } = brought;
+    const hook = hookOf?.(endpoint.path);
+    const known = hook
+      ? hook({
+          credential,
+          headers: request.headers,
+          query: publicQuery(query),
+          path: endpoint.path,
+          address: caller.address,
+        })
+      : auth.authenticate(credential, caller);
+    return known instanceof Promise ? known.then(checked) : checked(known);
+  }
+
+  #finish(endpoint: EndpointSettings, principal: Principal, query: URLSearchParams, { address }: Caller): Admitted {
+    const { environment } = principal;
+    if (endpoint.environment !== undefined && endpoint.environment !== environment) {
+      const text = `this endpoint is of the environment "${endpoint.environment}", and the credential of another one`;
+      throw new TodokuError("permission_denied", text);
+    }
+    const { clock, throttle } = this.#parts;
+    if (endpoint.environment === undefined) throttle.admitConnection(environment, clock.monotonicMs());
+    return { principal, userId: userIdOf(principal, query), address };
+  }
+}
+
+/** @throws TodokuError `permission_denied`, `invalid_argument`. */
+function userIdOf(principal: Principal, query: URLSearchParams): string | undefined {
+  const wanted = query.get("user");
+  if (wanted === null) return principal.userId;
+  if (!principal.isSuperUser) {
+    if (wanted === principal.userId) return wanted;
+    throw new TodokuError("permission_denied", "only a super user may connect as somebody else");
+  }
+  const { userIdMaxLength } = limits;
+  if (wanted === "" || wanted.length > userIdMaxLength || !wanted.isWellFormed()) {
+    const text = `"user" has ${wanted.length} characters; must be >= 1 and <= ${userIdMaxLength}, and well-formed Unicode`;
+    throw new TodokuError("invalid_argument", text);
+  }
+  return wanted;
+}
+
+/** What a backend may see of the query: no credential. */
+function publicQuery(query: URLSearchParams): Readonly<Record<string, string>> {
+  const secret = new Set(["authorization", "token", "ticket"]);
+  return Object.fromEntries([...query].filter(([name]) => !secret.has(name.toLowerCase())));
+}

@@ -1,0 +1,49 @@
+import type { Config, Mode } from "../config/schema.ts";
+import type { ConnectAnswer } from "../domain/auth/connect-hook.ts";
+import { compileTemplates, defaultTemplates } from "../domain/auth/grant-templates.ts";
+import { openPrincipal } from "../domain/auth/open-access.ts";
+import type { Principal } from "../domain/auth/principal.ts";
+import type { Users } from "../domain/auth/users.ts";
+import { limits } from "../domain/limits.ts";
+import type { Clock } from "../lib/clock.ts";
+import { createGatewayDoor, type GatewayDoor, type GatewayOptions } from "../protocols/gateway/index.ts";
+import type { IdentityService } from "./identity.ts";
+
+type Hooks = NonNullable<GatewayOptions["hookOf"]>;
+
+/** What the gateway is made of. */
+export interface GatewayParts extends Omit<GatewayOptions, "settings" | "hookOf" | "namesActions"> {
+  readonly mode: Mode;
+  readonly config: Pick<Config, "gateway">;
+  readonly users: Pick<Users, "admit">;
+  readonly identity: Pick<IdentityService, "connectHook">;
+}
+
+export function createGateway({ mode, config, users, identity, ...parts }: GatewayParts): GatewayDoor {
+  const settings = config.gateway;
+  const hookOf = createHooks(settings.endpoints, users, identity, parts.clock);
+  return createGatewayDoor({ ...parts, settings, hookOf, namesActions: mode === "dev" });
+}
+
+/** Of the endpoints that have one, by path: makes principals of those whom the operator's backend lets in. */
+function createHooks(
+  endpoints: Config["gateway"]["endpoints"],
+  users: Pick<Users, "admit">,
+  identity: Pick<IdentityService, "connectHook">,
+  clock: Pick<Clock, "wallMs">,
+): Hooks {
+  const hooks = new Map<string, ReturnType<Hooks>>();
+  const defaultGrants = compileTemplates(defaultTemplates);
+  for (const endpoint of endpoints) {
+    const hook = identity.connectHook(endpoint);
+    if (!hook) continue;
+    const environment = endpoint.environment ?? openPrincipal.environment;
+    const admit = ({ userId, grants, expiresAtMs }: ConnectAnswer): Principal =>
+      users.admit({
+        ...{ environment, userId, issuedAtMs: clock.wallMs(), leewayMs: 0, expiresAtMs },
+        grants: grants ?? defaultGrants({ sub: userId }, limits.tokenMaxGrants) ?? [],
+      });
+    hooks.set(endpoint.path, async (request) => admit(await hook.authorize({ ...request, environment })));
+  }
+  return (path) => hooks.get(path);
+}
