@@ -1,6 +1,8 @@
 // `npm start`: Todoku in dev mode with an example application on top of it: task-notifications, or the one that is named first behind
 // `npm start --`. Of the flags that follow, `--stage` and `--secrets-stage` choose the application's environment, the others go to
 // `todoku dev`; PAGE_PORT, IDP_PORT and RECEIVER_PORT choose the other ports; with OIDC_ISSUER and OIDC_CLIENT_ID the page signs in there.
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { readCommonSettings, readStageOptions } from "../examples/task-notifications/shared/settings.ts";
 import { applications, lastWord, portOf } from "./start/applications.ts";
@@ -9,7 +11,8 @@ import { buildPage } from "./start/page.ts";
 
 // A variable that is set to nothing counts as not set.
 const { PAGE_PORT, IDP_PORT, RECEIVER_PORT, OIDC_ISSUER, OIDC_CLIENT_ID, STATE_DIR } = process.env;
-const [pagePort, idpPort, receiverPort] = [PAGE_PORT || "3000", IDP_PORT || "3001", RECEIVER_PORT || "3002"];
+const receiverPort = RECEIVER_PORT || "3002";
+let [pagePort, idpPort] = [PAGE_PORT || "3000", IDP_PORT || "3001"];
 // Children get no key of the environment: each has one of its own, in a file that the set-up knows, or needs none.
 const { TODOKU_API_KEY: environmentKey, TODOKU_KEY_FILE, ...environment } = process.env;
 environment.LOG_LEVEL ||= "warn";
@@ -35,12 +38,12 @@ async function start(children: Child[], plan: ChildPlan, port = "", variable = "
 }
 
 /** Todoku's greeting. */
-function startTodoku(flags: readonly string[]): Promise<string> {
+function startTodoku(flags: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<string> {
   const plan: ChildPlan = {
     name: "todoku",
     file: repositoryPath("src/cli/main.ts"),
     args: (url) => ["dev", ...flags, ...(url === undefined ? [] : ["--port", portOf(url, "")])],
-    env: () => environment,
+    env: () => ({ ...environment, ...variables }),
     ready: /^ {2}data /,
   };
   return start(others, plan);
@@ -61,12 +64,22 @@ async function startIdentityProvider(dataDir: string, clientId: string): Promise
   return lastWord(await start(others, plan, idpPort, "IDP_PORT"));
 }
 
+/** One that is free now in place of 0. */
+async function namedPort(port: string): Promise<string> {
+  if (Number(port) !== 0) return port;
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port: free } = server.address() as AddressInfo;
+  await once(server.close(), "close");
+  return String(free);
+}
+
 function readApplication(args: readonly string[]) {
   const [first = "", ...rest] = args;
   if (first === "" || first.startsWith("-")) return { application: applications[0], args };
   const application = applications.find(({ name }) => name === first);
   if (application) return { application, args: rest };
-  const names = applications.map(({ name }) => name).join(" and ");
+  const names = new Intl.ListFormat("en-GB").format(applications.map(({ name }) => name));
   throw new Error(`there is no application ${JSON.stringify(first)}; there are ${names}`);
 }
 
@@ -79,11 +92,15 @@ async function startAll(): Promise<void> {
   const { stageOptions, rest } = readStageOptions(args);
   Object.assign(environment, stageOptions);
   const { stage, secretsStage } = readCommonSettings(environment);
-  const [greeting] = await Promise.all([startTodoku(rest), buildPage(application)]);
+  const clientId = OIDC_CLIENT_ID || application.name;
+  // Named to Todoku before they listen: 0 would be another port each time.
+  if (application.todokuVariables) [pagePort, idpPort] = [await namedPort(pagePort), await namedPort(idpPort)];
+  const issuer = OIDC_ISSUER || `http://127.0.0.1:${idpPort}`;
+  const variables = application.todokuVariables?.({ issuer, clientId, stage });
+  const [greeting] = await Promise.all([startTodoku(rest, variables), buildPage(application)]);
   const todokuUrl = /listens on (\S+)/.exec(greeting)?.[1] ?? "";
   const devKey = /TODOKU_API_KEY=(\S+)/.exec(greeting)?.[1];
   const dataDir = /^ {2}data +(.*)$/m.exec(greeting)?.[1] ?? "";
-  const clientId = OIDC_CLIENT_ID || application.name;
   const page = await application.start({
     ...{ environment, todokuUrl, stage, secretsStage, clientId },
     apiKey: devKey ?? (environmentKey || undefined),

@@ -1,5 +1,7 @@
 import { stateDirName as courseStateDirName } from "../../examples/course-comments/shared/names.ts";
 import { setUp as setUpCourses } from "../../examples/course-comments/shared/set-up.ts";
+import { stateDirName as sumuStateDirName } from "../../examples/sumu-demo/shared/names.ts";
+import { setUp as setUpSumu } from "../../examples/sumu-demo/shared/set-up.ts";
 import { stateDirName as taskStateDirName } from "../../examples/task-notifications/shared/names.ts";
 import { setUp as setUpTasks } from "../../examples/task-notifications/shared/set-up.ts";
 import type { Environment } from "../../examples/task-notifications/shared/settings.ts";
@@ -31,6 +33,8 @@ export interface Application {
   readonly pageSources: readonly string[];
   /** The last part of the directory where a stage keeps its keys. */
   stateDirName(stage: string): string;
+  /** What Todoku itself has to be told of it, as variables of its environment. */
+  todokuVariables?(identity: { issuer: string; clientId: string; stage: string }): Readonly<Record<string, string>>;
   /** Sets up what it needs and starts its processes. Answers the page's address. */
   start(options: ApplicationOptions): Promise<string>;
 }
@@ -80,8 +84,39 @@ const courseComments: Application = {
   },
 };
 
+const sumuDemo: Application = {
+  name: "sumu-demo",
+  // It has sign-in and looks in common with the first one.
+  pageSources: ["sumu-demo/web", "task-notifications/web"],
+  stateDirName: sumuStateDirName,
+  // Its users come to Todoku with what the identity provider gave them; `grants: {}` leaves them the routes alone.
+  todokuVariables: ({ issuer, clientId, stage }) => ({
+    TODOKU_GATEWAY_AUTHORIZERS: JSON.stringify([{ issuer, environment: stage, audiences: [clientId], grants: {} }]),
+  }),
+  async start(options) {
+    const { environment, todokuUrl, stateDir, clientId, ports, start } = options;
+    const backendUrl = `http://127.0.0.1:${ports.page}`;
+    const [issuer] = await Promise.all([options.startIdentityProvider(), setUpSumu({ ...options, backendUrl })]);
+    const backend: ChildPlan = {
+      name: "backend",
+      file: repositoryPath("examples/sumu-demo/backend/main.ts"),
+      args: () => [],
+      env: () => ({
+        ...{ ...environment, TODOKU_URL: todokuUrl, STATE_DIR: stateDir },
+        ...{ HOST: "127.0.0.1", PORT: ports.page, OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId },
+      }),
+      ready: /^Backend listens on /,
+    };
+    return lastWord(await start(backend, ports.page, "PAGE_PORT"));
+  },
+};
+
 /** The first is the one that runs when none is named. */
-export const applications: readonly [Application, Application] = [taskNotifications, courseComments];
+export const applications: readonly [Application, Application, Application] = [
+  taskNotifications,
+  courseComments,
+  sumuDemo,
+];
 
 /** The API serves the page: answers its address. */
 async function startApi(name: string, issuer: string, options: ApplicationOptions): Promise<string> {

@@ -20,6 +20,8 @@ const payloadSchema = z.object({
   token_id: z.string(),
   /** Missing when the message is bytes. */
   text: z.string().optional(),
+  /** Missing when it has none. */
+  attributes: z.record(z.string(), z.object({ type: z.string(), value: z.string() })).optional(),
 });
 export type Payload = z.output<typeof payloadSchema>;
 

@@ -7,6 +7,8 @@ const messageSchema = z.object({
   /** Names this one receive of it. */
   receiptHandle: z.string(),
   body: z.string(),
+  /** Missing when it has none. */
+  attributes: z.record(z.string(), z.object({ type: z.string(), value: z.string() })).optional(),
   /** From 1. */
   receiveCount: z.number(),
 });

@@ -1,0 +1,26 @@
+import type { Frame } from "./frame.ts";
+
+export type LiveState = "disconnected" | "connecting" | "connected";
+
+/** It does not come back by itself. */
+export interface GaveUp {
+  readonly type: "gave-up";
+  readonly why: "offline" | "signed-out" | "refused";
+  /** The server's; empty when it gave none. */
+  readonly reason: string;
+}
+
+export type LiveEvent =
+  | { readonly type: "connecting" | "connected" | "disconnected" }
+  | { readonly type: "reconnecting"; readonly inMs: number }
+  | { readonly type: "frame"; readonly frame: Frame }
+  | GaveUp;
+
+/** What a connection is made with. */
+export interface LiveOptions {
+  /** Of the WebSocket: `wss://todoku.example.com/push`. */
+  readonly url: string;
+  /** Asked before each attempt; a new one when the last was refused. Undefined when nobody is signed in; throws when it cannot be had now. */
+  token(isRefused: boolean): Promise<string | undefined>;
+  onEvent(event: LiveEvent, state: LiveState): void;
+}
