@@ -21,6 +21,8 @@ export interface Measurement {
   readonly lost: number;
   /** Resident memory of the server when the load ended; not of every peer. */
   readonly serverMemoryMb?: number;
+  /** Of the server's memory, for each connection that is only open. */
+  readonly connectionKb?: number;
 }
 
 /**

@@ -13,7 +13,7 @@ export interface Spread {
 }
 
 /** Closer to the target than this, and the machine's noise decides. */
-const tie = 0.15;
+export const tie = 0.15;
 
 /** Asks a question `count` times. The order rotates: a machine that gets slower or faster does it to each server in turn. */
 export async function runRounds(question: Question, binary: string, count: number, seconds: number): Promise<Round[]> {

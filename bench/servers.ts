@@ -1,14 +1,11 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { launch, type Running } from "./launch.ts";
 import type { LoadShape, Measurement } from "./loader.ts";
 import { startRabbit } from "./peers/rabbitmq.ts";
 import { startRedis } from "./peers/redis.ts";
-import { onCores } from "./pin.ts";
 
 /** Who is measured: Todoku by the durability of its cache or by what waits in its queue, and the peers beside it. */
 export type ServerName =
@@ -25,10 +22,8 @@ export type ServerName =
   | "redis-memory"
   | "redis-disk";
 
-/** A server under load, alone on its core. */
-export interface Server {
-  readonly port: number;
-  readonly pid: number;
+/** A server under load. */
+export interface Server extends Running {
   readonly calls: Calls;
   /** Messages that are to wait in the queue before it is measured. */
   readonly backlog: number;
@@ -36,7 +31,6 @@ export interface Server {
   readonly keys: number;
   /** It is Redis, which has a load of its own. */
   readonly redis?: { load(shape: LoadShape, seconds: number): Promise<Measurement> };
-  stop(): Promise<void>;
 }
 
 /** What the loader sends: method paths, and messages in hex. */
@@ -51,7 +45,6 @@ interface Calls {
 
 const cache = "bench";
 const topic = "topic";
-const startTimeoutMs = 15_000;
 
 const todokuCalls: Calls = {
   publishPath: "/cache_client.pubsub.Pubsub/Publish",
@@ -79,53 +72,38 @@ const backlogs: Partial<Record<ServerName, number>> = { "todoku-1k-waiting": 100
 
 /** Starts a fresh server on `cores`: no round inherits the heap or the log of the one before. */
 export async function startServer(name: ServerName, cores = "0"): Promise<Server> {
-  if (name === "h2hand") return launch(cores, import.meta.resolve("./peers/h2hand.ts"), [], peerCalls);
-  if (name === "grpc-js") return launch(cores, import.meta.resolve("./peers/grpc-js.ts"), [], peerCalls);
-  if (name === "rabbitmq") return { ...(await startRabbit(cores)), calls: peerCalls, backlog: 0, keys: 0 };
+  const none = { backlog: 0, keys: 0 };
+  if (name === "h2hand") return { ...(await script(cores, import.meta.resolve("./peers/h2hand.ts"))), ...none };
+  if (name === "grpc-js") return { ...(await script(cores, import.meta.resolve("./peers/grpc-js.ts"))), ...none };
+  if (name === "rabbitmq") return { ...(await startRabbit(cores)), calls: peerCalls, ...none };
   if (name === "redis-memory" || name === "redis-disk") {
-    return { ...(await startRedis(cores, name === "redis-disk")), calls: peerCalls, backlog: 0, keys: 0 };
+    return { ...(await startRedis(cores, name === "redis-disk")), calls: peerCalls, ...none };
   }
+  const server = await startTodoku(name === "todoku-disk" ? "disk" : "memory", cores);
+  return { ...server, calls: todokuCalls, backlog: backlogs[name] ?? 0, keys: items[name] ?? 0 };
+}
+
+async function script(cores: string, url: string) {
+  return { ...(await launch(cores, process.execPath, [fileURLToPath(url)])), calls: peerCalls };
+}
+
+/** A fresh Todoku with cache and queue `bench`; `settings` are more of its flags. */
+export async function startTodoku(
+  durability: "memory" | "disk",
+  cores: string,
+  settings: readonly string[] = [],
+): Promise<Running> {
   const dataDir = mkdtempSync(join(tmpdir(), "todoku-bench-data-"));
-  const durability = name === "todoku-disk" ? "disk" : "memory";
-  const args = ["dev", "--port", "0", "--data-dir", dataDir, "--log-level", "warn", "--cache-durability", durability];
+  const main = fileURLToPath(import.meta.resolve("../src/cli/main.ts"));
+  const flags = ["--port", "0", "--data-dir", dataDir, "--log-level", "warn", "--cache-durability", durability];
   const clear = () => rmSync(dataDir, { recursive: true, force: true });
-  const server = await launch(cores, import.meta.resolve("../src/cli/main.ts"), args, todokuCalls, clear);
+  const server = await launch(cores, process.execPath, [main, "dev", ...flags, ...settings], clear);
   await create(server, "caches");
   await create(server, "queues");
-  return { ...server, backlog: backlogs[name] ?? 0, keys: items[name] ?? 0 };
+  return server;
 }
 
-async function launch(
-  cores: string,
-  url: string,
-  args: readonly string[],
-  calls: Calls,
-  clear = () => {},
-): Promise<Server> {
-  const [command, commandArgs] = onCores(cores, process.execPath, [fileURLToPath(url), ...args]);
-  const child = spawn(command, commandArgs, { stdio: ["ignore", "pipe", "inherit"] });
-  const exited = once(child, "exit");
-  const kill = () => child.kill("SIGKILL"); // a bench that was interrupted leaves nothing running
-  process.once("exit", kill);
-  const stop = async () => {
-    child.kill("SIGKILL"); // nobody needs this data any more
-    await exited;
-    process.off("exit", kill);
-    clear();
-  };
-  const timeout = setTimeout(kill, startTimeoutMs);
-  for await (const line of createInterface({ input: child.stdout })) {
-    const port = / listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(` ${line}`)?.[1];
-    if (port === undefined) continue;
-    clearTimeout(timeout);
-    child.stdout.resume();
-    return { port: Number(port), pid: child.pid as number, calls, backlog: 0, keys: 0, stop };
-  }
-  await stop();
-  throw new Error(`${url} did not start`);
-}
-
-async function create({ port, stop }: Server, what: "caches" | "queues"): Promise<void> {
+async function create({ port, stop }: Running, what: "caches" | "queues"): Promise<void> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/${what}`, {
     method: "POST",
     headers: { "content-type": "application/json" },

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "options.hpp"
+#include "run.hpp"
 
 namespace h2 {
 
@@ -65,7 +66,7 @@ inline std::string headersOf(const std::string& path, const std::string& cache =
 }
 
 // One connection; `flush` after `call`, so that calls of one turn leave in one write.
-class Connection {
+class Connection : public Source {
  public:
   Connection(int epoll, int port, size_t index, Listener& listener) : index(index), epoll_(epoll), listener_(listener) {
     socket_ = socket(AF_INET, SOCK_STREAM, 0);
@@ -78,7 +79,7 @@ class Connection {
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     epoll_event event{};
     event.events = EPOLLIN;
-    event.data.ptr = this;
+    event.data.ptr = static_cast<Source*>(this);
     epoll_ctl(epoll_, EPOLL_CTL_ADD, socket_, &event);
     greet();
   }
@@ -115,11 +116,11 @@ class Connection {
     epoll_event event{};
     event.events = EPOLLIN;
     if (waitsForRoom_) event.events |= EPOLLOUT;
-    event.data.ptr = this;
+    event.data.ptr = static_cast<Source*>(this);
     epoll_ctl(epoll_, EPOLL_CTL_MOD, socket_, &event);
   }
 
-  void onEvents(uint32_t events) {
+  void onEvents(uint32_t events) override {
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) receive();
     flush();
   }

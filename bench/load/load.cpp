@@ -1,110 +1,45 @@
-// The load of `npm run bench`: gRPC without TLS on loopback, one thread, one epoll loop. Prints one line of JSON.
+// The load of the benches: gRPC and WebSockets without TLS on loopback, one thread, one epoll loop. Prints one line of JSON.
 //   --mode fanout  subscribes connections x streams to one topic, publishes to it and counts what arrives; with --rate at
 //                  that rate, else `window` messages are on their way at any time
 //   --mode unary   `window` Publish calls are under way on each connection at any time
 //   --mode get     the same with Get of a cache, of any of `keys` keys that hold 100 bytes
 //   --mode set     the same with Set
+//   --mode ws-fanout   `connections` WebSockets follow one topic; else as fanout. The first `stalled` of them stop reading
+//   --mode ws-unicast  each follows a topic of its own; a message goes to any of them
+//   --mode ws-idle     opens them and waits for `seconds`
 #include <signal.h>
-#include <sys/prctl.h>
 
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "h2.hpp"
-#include "measure.hpp"
 #include "options.hpp"
+#include "run.hpp"
 #include "scan.hpp"
+#include "sockets.hpp"
 
 namespace {
 
-constexpr uint64_t kSecond = 1000000000ull;
-
-// What both modes share: connections, the event loop, and the part of the run that is measured.
-class Load : public h2::Listener {
+// Calls on connections of HTTP/2.
+class Load : public Run, public h2::Listener {
  public:
-  explicit Load(const Options& options) : options_(options), publishHeaders_(h2::headersOf(options.publishPath)) {
-    epoll_ = epoll_create1(0);
-    prctl(PR_SET_TIMERSLACK, 1);
-  }
-
-  void run() {
-    begin();
-    const uint64_t start = nowNs() + options_.warmSeconds * kSecond;
-    while (nowNs() < start) turn();
-    const Snapshot from = snapshot();
-    isMeasuring_ = true;
-    while (nowNs() < from.ns + options_.seconds * kSecond) turn();
-    isMeasuring_ = false;
-    const Snapshot to = snapshot();
-    report(from, to, settle());
-  }
+  explicit Load(const Options& options) : Run(options), publishHeaders_(h2::headersOf(options.publishPath)) {}
 
  protected:
-  struct Snapshot {
-    uint64_t ns, done;
-    double serverCpu, ownCpu;
-  };
-
-  virtual void begin() {}
-  virtual void turn() = 0;
-  // Waits for what is still on its way; returns how much of it never came.
-  virtual int64_t settle() = 0;
-
   h2::Connection& open() {
     connections_.push_back(std::make_unique<h2::Connection>(epoll_, options_.port, connections_.size(), *this));
     return *connections_.back();
-  }
-
-  void wait(uint64_t ns) {
-    epoll_event events[256];
-    const timespec timeout{static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
-    const int count = epoll_pwait2(epoll_, events, 256, &timeout, nullptr);
-    receivedAt_ = nowNs();
-    for (int i = 0; i < count; i++) static_cast<h2::Connection*>(events[i].data.ptr)->onEvents(events[i].events);
   }
 
   uint32_t publish(h2::Connection& connection) {
     return connection.call(publishHeaders_, options_.publishHead, payloadAt(nowNs()));
   }
 
-  void finished(uint64_t sentNs) {
-    done_++;
-    progressNs_ = receivedAt_;
-    if (isMeasuring_) latencies_.add(receivedAt_ > sentNs ? receivedAt_ - sentNs : 0);
-  }
-
-  // A server that loses messages or answers would be measured as a slow one: it is an error instead.
-  void checkProgress() {
-    if (progressNs_ == 0) progressNs_ = nowNs();
-    if (nowNs() - progressNs_ > 2 * kSecond) fail("nothing came for two seconds: messages are lost");
-  }
-
-  const Options& options_;
   std::vector<std::unique_ptr<h2::Connection>> connections_;
-  uint64_t done_ = 0;
 
  private:
-  Snapshot snapshot() { return {nowNs(), done_, processCpuSeconds(options_.pid), ownCpuSeconds()}; }
-
-  void report(const Snapshot& from, const Snapshot& to, int64_t lost) {
-    const double seconds = (to.ns - from.ns) / 1e9;
-    const double done = to.done - from.done;
-    printf(
-        "{\"perSecond\":%.0f,\"serverCpuUs\":%.3f,\"p50Us\":%.0f,\"p99Us\":%.0f,\"maxUs\":%.0f,\"lost\":%lld,"
-        "\"serverCpuPercent\":%.0f,\"loaderCpuPercent\":%.0f,\"serverMemoryMb\":%.1f}\n",
-        done / seconds, done > 0 ? (to.serverCpu - from.serverCpu) / done * 1e6 : 0, latencies_.percentileUs(0.5),
-        latencies_.percentileUs(0.99), latencies_.maxUs(), static_cast<long long>(lost),
-        (to.serverCpu - from.serverCpu) / seconds * 100, (to.ownCpu - from.ownCpu) / seconds * 100,
-        residentMb(options_.pid));
-  }
-
-  int epoll_;
   const std::string publishHeaders_;
-  uint64_t receivedAt_ = 0;
-  uint64_t progressNs_ = 0;
-  bool isMeasuring_ = false;
-  Histogram latencies_;
 };
 
 class FanOut : public Load {
@@ -310,6 +245,8 @@ int main(int count, char** arguments) {
   const Options options = parseOptions(count, arguments);
   if (options.mode == "fanout") FanOut(options).run();
   else if (options.mode == "unary") Unary(options).run();
+  else if (options.mode == "ws-idle") Idle(options).run();
+  else if (options.isWebSocket()) Push(options).run();
   else Keyed(options).run();
   return 0;
 }

@@ -4,7 +4,7 @@
 #include <string>
 
 struct Options {
-  std::string mode;              // fanout | unary | get | set
+  std::string mode;              // load.cpp says what they do
   int port = 0;                  // on 127.0.0.1
   int pid = 0;                   // the server, for its CPU
   std::string publishPath;       // method path, e.g. /cache_client.pubsub.Pubsub/Publish
@@ -20,6 +20,22 @@ struct Options {
   double warmSeconds = 1;
   double seconds = 2;
   static constexpr int payloadBytes = 128;
+
+  // Of WebSockets. In frames `{i}` and `{p}` are replaced (sockets.hpp); they and the signs are given in hex.
+  std::string path;              // of a subscriber's handshake; a publisher's is publishPath
+  std::string protocol;          // Sec-WebSocket-Protocol
+  std::string tokenFile;         // a line for each connection: Authorization: Bearer
+  bool isBinary = false;         // frames are
+  std::string subscribe;         // a subscriber's first frame;
+  std::string subscribedSign;    // it is ready when this came; none: when it is open
+  std::string greeting;          // the same of a publisher
+  std::string greetedSign;
+  std::string publish;
+  int publishers = 1;
+  int stalled = 0;
+  int bytes = payloadBytes;      // of a payload
+
+  bool isWebSocket() const { return mode == "ws-fanout" || mode == "ws-unicast" || mode == "ws-idle"; }
 };
 
 inline std::string fromHex(const std::string& hex) {
@@ -52,14 +68,28 @@ inline Options parseOptions(int count, char** arguments) {
     else if (name == "--rate") options.rate = std::stod(value);
     else if (name == "--warm") options.warmSeconds = std::stod(value);
     else if (name == "--seconds") options.seconds = std::stod(value);
+    else if (name == "--path") options.path = value;
+    else if (name == "--protocol") options.protocol = value;
+    else if (name == "--token-file") options.tokenFile = value;
+    else if (name == "--binary") options.isBinary = value == "true";
+    else if (name == "--subscribe") options.subscribe = fromHex(value);
+    else if (name == "--subscribed-sign") options.subscribedSign = fromHex(value);
+    else if (name == "--greeting") options.greeting = fromHex(value);
+    else if (name == "--greeted-sign") options.greetedSign = fromHex(value);
+    else if (name == "--publish") options.publish = fromHex(value);
+    else if (name == "--publishers") options.publishers = std::stoi(value);
+    else if (name == "--stalled") options.stalled = std::stoi(value);
+    else if (name == "--bytes") options.bytes = std::stoi(value);
     else fail("unknown option " + name);
   }
   const bool isKeyed = options.mode == "get" || options.mode == "set";
-  if (options.mode != "fanout" && options.mode != "unary" && !isKeyed) fail("--mode must be fanout, unary, get or set");
+  if (options.mode != "fanout" && options.mode != "unary" && !isKeyed && !options.isWebSocket()) fail("no such --mode");
   if (isKeyed && (options.keys < 1 || options.keys > 10000000)) fail("--keys must be 1..10000000");
   // Bounded, and what is in flight must fit into the 64 KiB window that HTTP/2 grants a connection without being asked.
   if (options.seconds > 60 || options.warmSeconds > 60) fail("at most 60 s");
-  if (options.connections > 1000 || options.streams > 1000) fail("at most 1,000 connections and 1,000 streams each");
+  const int connectionsMax = options.isWebSocket() ? 20000 : 1000;
+  if (options.connections > connectionsMax || options.streams > 1000) fail("too many connections or streams");
+  if (options.stalled >= options.connections && options.stalled > 0) fail("somebody has to read");
   if (options.window < 1 || options.window > 256) fail("--window must be 1..256");
   if (options.rate < 0 || options.rate > 100000) fail("--rate must be 0..100000");
   return options;

@@ -10,8 +10,8 @@
 constexpr size_t kMarkBytes = 19;
 
 // A payload sent at `ns`. What fills it never looks like a mark.
-inline const std::string& payloadAt(uint64_t ns) {
-  static std::string payload(Options::payloadBytes, 'x');
+inline const std::string& payloadAt(uint64_t ns, int bytes = Options::payloadBytes) {
+  static std::string payload(bytes, 'x');
   char mark[kMarkBytes + 1];
   snprintf(mark, sizeof mark, "@@T%016llx", static_cast<unsigned long long>(ns));
   memcpy(&payload[0], mark, kMarkBytes);
