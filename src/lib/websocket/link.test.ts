@@ -43,7 +43,8 @@ async function fill({ link, client }: { link: WebSocketLink; client: RawWebSocke
   const frame = textFrame("z".repeat(4000));
   while (link.waitingBytes === 0) {
     link.send(frame);
-    await new Promise(setImmediate);
+    // It leaves at the end of the next turn.
+    for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
   }
 }
 
