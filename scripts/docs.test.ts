@@ -35,6 +35,20 @@ function rows(path: string, heading?: string): string[][] {
   });
 }
 
+/** The tests that a cell names, as `file` "name" "name". */
+function namedTests(cell: string): (readonly [file: string, name: string])[] {
+  return [...cell.matchAll(/`([\w./-]+\.(?:test|contract)\.ts)`((?: "[^"]+")+)/g)].flatMap(
+    ([, file = "", names = ""]) => [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => [file, name] as const),
+  );
+}
+
+/** As `it("name", ...`, `it.each(...)("name", ...`, or the first of a row of `it.each`: `["name", ...`. */
+function isThere([file, name]: readonly [string, string]): boolean {
+  if (!existsSync(join(root, file))) return false;
+  const text = read(file).replace(/([([])\s+/g, "$1");
+  return ["(", "["].some((opening) => text.includes(`${opening}${JSON.stringify(name)},`));
+}
+
 /** `package.Service/Method` of every service in the classes that Momento's own SDKs are built with. */
 function momentoCalls(): string[] {
   const calls = new Set<string>();
@@ -112,12 +126,9 @@ describe("docs/design/dependencies.md", () => {
 });
 
 describe("docs/design/security.md", () => {
-  /** Cells name tests as `file` "name" "name". */
   const threats = rows("docs/design/security.md").map(([threat = "", , , cell = ""]) => ({
     threat,
-    tests: [...cell.matchAll(/`([\w./-]+\.test\.ts)`((?: "[^"]+")+)/g)].flatMap(([, file = "", names = ""]) =>
-      [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => [file, name] as const),
-    ),
+    tests: namedTests(cell),
   }));
 
   it("has every threat that must have an answer", () => {
@@ -130,12 +141,21 @@ describe("docs/design/security.md", () => {
 
   it.each(threats)("names tests for $threat that are there, under exactly these names", ({ tests }) => {
     expect(tests.length).toBeGreaterThan(0);
-    // `it("name", ...` or `it.each(...)("name", ...`.
-    const isThere = ([file, name]: readonly [string, string]) =>
-      existsSync(join(root, file)) &&
-      read(file)
-        .replace(/\(\s+/g, "(")
-        .includes(`(${JSON.stringify(name)},`);
+    expect(tests.filter((test) => !isThere(test))).toEqual([]);
+  });
+});
+
+describe("docs/design/sumu.md", () => {
+  const defects = Array.from({ length: 32 }, (_, n) => `B${n + 1}`);
+  const listed = rows("docs/design/sumu.md").map(([name = "", , , cell = ""]) => ({ name, tests: namedTests(cell) }));
+
+  it("has every edge case and every defect of the article, in order", () => {
+    expect(rows("docs/design/sumu.md", "## Edge cases")).toHaveLength(18);
+    expect(rows("docs/design/sumu.md", "## Defects").map(([name]) => name)).toEqual(defects);
+  });
+
+  it.each(listed)("names tests for $name that are there, under exactly these names", ({ tests }) => {
+    expect(tests.length).toBeGreaterThan(0);
     expect(tests.filter((test) => !isThere(test))).toEqual([]);
   });
 });

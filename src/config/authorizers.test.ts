@@ -63,9 +63,14 @@ describe("authorizers", () => {
       [{ ...good, jwksUri: "ftp://a" }],
       `gateway.authorizers[0].jwksUri ${from}: must be a URL that begins with https:// or`,
     ],
+    [[{ ...good, jwksUri: "ftp://user:hunter2@a" }], 'https:// or http://; it is "ftp://REDACTED@a"'],
     [
       [{ ...good, jwksUri: "https://a", jwksFile: "f" }],
       `gateway.authorizers[0].jwksFile ${from}: goes not with jwksUri`,
+    ],
+    [
+      [{ ...good, issuer: "https://accounts example" }],
+      `gateway.authorizers[0].issuer ${from}: must be a URL, or give jwksUri`,
     ],
     [
       [{ ...good, issuer: "accounts.example" }],

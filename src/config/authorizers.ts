@@ -78,7 +78,7 @@ const authorizerSchema = z
     if (names.length > 1) {
       context.addIssue({ code: "custom", path: [names[1] as string], message: `goes not with ${names[0]}: give one` });
     }
-    if (names.length === 0 && !/^https?:\/\/./.test(issuer)) {
+    if (names.length === 0 && !(/^https?:\/\//.test(issuer) && URL.canParse(issuer))) {
       const message = "must be a URL, or give jwksUri, x509Uri or jwksFile: there is no other way to find its keys";
       context.addIssue({ code: "custom", path: ["issuer"], message });
     }

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { redactUrl } from "../lib/redact-url.ts";
 import { type Field, fieldsOf, isGroup, membersOf, setAt, valueAt } from "./fields.ts";
 import { readConfigFile } from "./file.ts";
 import { ConfigError, nearest } from "./problems.ts";
@@ -126,7 +127,9 @@ function show(field: Field | undefined, path: string, value: unknown): string {
     field?.isSecret === true ||
     (field && membersOf(field).some((one) => one.isSecret && one.path.startsWith(withoutIndexes(path))));
   if (isHidden) return "; its value is not shown";
-  return field?.kind === "objects" && typeof value === "object" ? "" : `; it is ${JSON.stringify(value)}`;
+  return field?.kind === "objects" && typeof value === "object"
+    ? ""
+    : `; it is ${JSON.stringify(typeof value === "string" ? redactUrl(value) : value)}`;
 }
 
 function valueAtIssue(values: unknown, path: readonly PropertyKey[]): unknown {

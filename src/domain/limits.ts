@@ -136,6 +136,8 @@ export const limits = {
   tokenMaxGrants: 20,
   credentialMaxBytes: 16 * kib,
   verifiedCredentials: 100_000,
+  /** Tokens of identity providers have some 1.5 KB: all of a hundred thousand users fit. Whoever has large ones, with many grants, pushes others out. */
+  verifiedCredentialsMaxBytes: 256 * mib,
   /** Remembered answers to "may they do that?", of all callers together: at most some 600 bytes each. */
   decisions: 100_000,
   /** How often an open stream looks at the wall clock for its token's expiry, which it also does at that moment: a clock that is set forward. */

@@ -5,6 +5,16 @@ import { limits } from "./limits.ts";
 /** The reserved cache of every environment: what the server says and hears (presence, notifications, users' messages) are topics of it. */
 export const eventsCache = "events";
 
+/** The queues beside it, and where their dead letters go. */
+const eventQueues = ["messages", "notifications", "messages-dlq", "notifications-dlq"] as const;
+const eventQueueNames: ReadonlySet<string> = new Set(eventQueues);
+
+export type EventQueue = (typeof eventQueues)[number];
+
+export function isEventQueue(name: string): name is EventQueue {
+  return eventQueueNames.has(name);
+}
+
 /** @throws TodokuError `invalid_argument` unless `name` is well-formed, 1..255 bytes of UTF-8 and not blank. `what` is the word for the message. */
 export function checkName(what: string, name: string): void {
   // Each UTF-16 unit is at least one byte, and at most three: only names in between need counting.

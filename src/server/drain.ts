@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Config } from "../config/schema.ts";
 import type { Connections } from "../domain/connections/connections.ts";
 import type { NotificationWorker } from "../domain/notifications/notification-worker.ts";
+import type { Notifier } from "../domain/notifications/notifier.ts";
 import type { QueueMessages } from "../domain/queues/messages.ts";
 import type { DeliveryWorker } from "../domain/subscriptions/delivery-worker.ts";
 import type { Topics } from "../domain/topics/topics.ts";
@@ -14,6 +15,7 @@ interface DrainParts {
   readonly queueMessages: Pick<QueueMessages, "closeAll">;
   readonly deliveries: Pick<DeliveryWorker, "stop">;
   readonly notificationWorker: Pick<NotificationWorker, "stop">;
+  readonly notifier: Pick<Notifier, "idle">;
   readonly listener: Pick<Listener, "stopAccepting" | "close">;
   /** Called when nobody new is let in any more. */
   readonly onLeaving: () => void;
@@ -29,7 +31,8 @@ export async function drain(
   parts: DrainParts,
   { delaySeconds, seconds, graceSeconds }: Config["drain"],
 ): Promise<void> {
-  const { topics, connections, queueMessages, deliveries, notificationWorker, listener, onLeaving, closeDoors } = parts;
+  const { topics, connections, queueMessages, deliveries, notificationWorker, notifier } = parts;
+  const { listener, onLeaving, closeDoors } = parts;
   const delivered = deliveries.stop();
   if (delaySeconds > 0) await wait(delaySeconds * 1000);
   onLeaving();
@@ -38,6 +41,8 @@ export async function drain(
   await notificationWorker.stop();
   queueMessages.closeAll();
   await Promise.all([topics.drain(seconds * 1000), connections.drain(seconds * 1000)]);
+  // What was held for users who do not come back to this process; a storage that refuses is not waited for without end.
+  await Promise.race([notifier.idle(), wait(graceSeconds * 1000, undefined, { ref: false })]);
   await delivered;
   closeDoors();
   await listener.close(graceSeconds * 1000);

@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../../test/support/cli.ts";
 import { aKey, anIssuer } from "../../test/support/issuer.ts";
 import { JsonApi } from "../../test/support/json-api.ts";
+import { aTarget } from "../../test/support/outbound-target.ts";
 import { aDirectory, aServer } from "../../test/support/server.ts";
 import { type Config, configSchema, type Mode } from "../config/schema.ts";
+import type { TodokuError } from "../domain/errors.ts";
 import { createClock } from "../lib/clock.ts";
 import { type Log, silentLog } from "../lib/log.ts";
 import { createIdentityService } from "./identity.ts";
@@ -82,6 +84,29 @@ describe("a server with an authorizer", () => {
   });
 });
 
+it("a server that stops waits for no hook that is slow", async () => {
+  const asked = Promise.withResolvers<void>();
+  await using backend = await aTarget(() => asked.resolve());
+  const config = configSchema.parse({ gateway: { endpoints: [{ path: "/push", hook: { url: backend.url } }] } });
+  const service = createIdentityService({ mode: "dev", config, clock: createClock(), log: silentLog });
+  const [endpoint] = config.gateway.endpoints;
+  const question = {
+    environment: "dev",
+    credential: "",
+    headers: {},
+    query: {},
+    path: "/push",
+    address: "203.0.113.9",
+  };
+  const outcome = service
+    .connectHook(endpoint ?? {})
+    ?.authorize(question)
+    .catch(({ code }: TodokuError) => code);
+  await asked.promise;
+  await service.close();
+  expect(await outcome).toBe("unavailable");
+});
+
 describe("what the configuration says", () => {
   const start = (
     authorizer: Record<string, unknown>,
@@ -129,6 +154,12 @@ describe("what the configuration says", () => {
       `${problem}it has a user name or a password`,
     );
     expect(() => start({ jwksUri: "https://10.0.0.7/jwks" })).not.toThrow();
+    const [one] = [endpoint("one")] as Config["gateway"]["endpoints"];
+    if (!one) throw new Error("there is no endpoint by default");
+    const hook = { url: "https://user:hunter2@backend.example/connect" };
+    expect(() => start({}, "production", [{ ...one, hook }])).toThrow(
+      "gateway.endpoints[0].hook.url: cannot be called: it has a user name or a password",
+    );
   });
 
   it("must name a file that holds keys", () => {

@@ -6,7 +6,7 @@ import type { Identity } from "../domain/auth/identity.ts";
 import { openPrincipal } from "../domain/auth/open-access.ts";
 import { limits } from "../domain/limits.ts";
 import type { Clock } from "../lib/clock.ts";
-import { createGuardedClient } from "../lib/guarded-client/guarded-client.ts";
+import { createGuardedClient, type GuardedClient } from "../lib/guarded-client/guarded-client.ts";
 import type { Log } from "../lib/log.ts";
 import { redactUrl } from "../lib/redact-url.ts";
 import type { AuthorizerSettings } from "../outbound/identity/authorizer.ts";
@@ -25,7 +25,7 @@ export interface IdentityService {
   readonly tokens: Identity | undefined;
   /** Of an endpoint that has one. */
   connectHook(endpoint: Pick<Endpoint, "hook">): ConnectHook | undefined;
-  /** Reads the keys of all providers; failures are in the log. */
+  /** Reads the keys of all providers meanwhile; who is not there yet is asked again when a user comes. */
   start(): void;
   /** What may be called beside public addresses and those that the configuration names itself. */
   permit(allowed: readonly string[]): void;
@@ -51,25 +51,45 @@ export function createIdentityService({ mode, config, clock, log }: IdentityServ
   const named = [...authorizers.flatMap(urlsOf), ...endpoints.flatMap(({ hook }) => (hook ? [hook.url] : []))].map(
     hostOf,
   );
-  const client = createGuardedClient({
-    allowed: [...named, ...config.outbound.allow],
+  const options = {
     permitsLoopback: mode === "dev" && isLoopbackHost(config.host),
     connectionsPerOrigin: limits.webhook.originInFlightMax,
-  });
-  for (const [i, authorizer] of authorizers.entries()) {
-    const problem = urlsOf(authorizer).map((url) => client.refusal(url))[0];
-    if (problem !== undefined)
-      throw wrong(`gateway.authorizers[${i}]: the address of its keys cannot be called: ${problem}`);
-  }
-  const tokens = settings.length === 0 ? undefined : createIdentity({ authorizers: settings, client, clock, log });
+  };
+  const client = createGuardedClient({ ...options, allowed: [...named, ...config.outbound.allow] });
+  const outside = createGuardedClient({ ...options, allowed: config.outbound.allow });
+  checkAddresses(client, authorizers, endpoints);
+  const tokens =
+    settings.length === 0 ? undefined : createIdentity({ authorizers: settings, client, outside, clock, log });
   return {
     tokens,
     connectHook: ({ hook }) =>
       hook && createConnectHook({ client, ...hook, timeoutMs: connectSeconds * 1000, clock, log, version }),
     start: () => void tokens?.start(),
-    permit: (allowed) => client.permit([...named, ...allowed]),
-    close: () => client.close(),
+    permit(allowed) {
+      client.permit([...named, ...allowed]);
+      outside.permit(allowed);
+    },
+    async close() {
+      // Nobody waits for what a slow backend would say.
+      await Promise.all([client.destroy(), outside.destroy()]);
+    },
   };
+}
+
+function checkAddresses(
+  client: Pick<GuardedClient, "refusal">,
+  authorizers: Authorizers,
+  endpoints: readonly Endpoint[],
+): void {
+  for (const [i, authorizer] of authorizers.entries()) {
+    const problem = urlsOf(authorizer).map((url) => client.refusal(url))[0];
+    if (problem !== undefined)
+      throw wrong(`gateway.authorizers[${i}]: the address of its keys cannot be called: ${problem}`);
+  }
+  for (const [i, { hook }] of endpoints.entries()) {
+    const problem = hook && client.refusal(hook.url);
+    if (problem !== undefined) throw wrong(`gateway.endpoints[${i}].hook.url: cannot be called: ${problem}`);
+  }
 }
 
 function toSettings(

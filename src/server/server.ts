@@ -221,6 +221,7 @@ async function serve(
         queueMessages,
         deliveries,
         notificationWorker,
+        notifier: domain.notifier,
         listener,
         closeDoors,
         onLeaving,

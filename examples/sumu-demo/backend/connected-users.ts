@@ -3,7 +3,7 @@ import type { Todoku } from "../../task-notifications/shared/todoku.ts";
 import type { Tools } from "./answer.ts";
 
 /** A menu of more people than this helps nobody, and the frame stays far below its 128 KiB. */
-const usersMaxCount = 500;
+const usersMaxCount = 200;
 
 const pageSchema = z.object({
   users: z.array(z.object({ userId: z.string(), onlineSinceMs: z.number() })),

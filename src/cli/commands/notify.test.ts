@@ -85,6 +85,7 @@ describe("todoku presence watch", () => {
       tell(JSON.stringify({ type: "presence", message: { user_id, status, timestamp: 1_795_000_000.25, seq } }));
     await tell("no JSON");
     await tell('{"type":"presence","message":null}');
+    await tell('{"type":"presence","message":{"user_id":"bob","status":"ONLINE","timestamp":1e300,"seq":1}}');
     await presence("ali\u0007ce", "ONLINE", 1);
     await presence("bob", "OFFLINE", 2);
     expect(await all.line("stdout", /bob/)).toBe("2026-11-18T11:06:40.250Z  OFFLINE  bob  (2)");

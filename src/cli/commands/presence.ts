@@ -3,6 +3,9 @@ import { type ConnectionOptions, createClient, withConnection } from "./client.t
 import { type CommandIo, printable, processIo } from "./io.ts";
 import { type ItemJson, tail } from "./tail.ts";
 
+/** The last that a Date holds. */
+const dateMaxSeconds = 8.64e12;
+
 interface WatchOptions extends ConnectionOptions {
   readonly user?: string;
 }
@@ -44,7 +47,8 @@ function readPresence(text: string): PresenceJson | undefined {
     const { type, message } = JSON.parse(text) as { type?: unknown; message?: Partial<PresenceJson> };
     const { user_id, status, timestamp, seq } = message ?? {};
     const isRight = typeof user_id === "string" && (status === "ONLINE" || status === "OFFLINE");
-    if (type !== "presence" || !isRight || typeof timestamp !== "number" || typeof seq !== "number") return undefined;
+    const isDated = typeof timestamp === "number" && Math.abs(timestamp) <= dateMaxSeconds;
+    if (type !== "presence" || !isRight || !isDated || typeof seq !== "number") return undefined;
     return { user_id, status, timestamp, seq };
   } catch {
     return undefined;

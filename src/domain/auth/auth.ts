@@ -31,6 +31,11 @@ export interface Auth {
    * @throws TodokuError `unauthenticated`; `limit_exceeded`: too many calls, or too many credentials that were refused.
    */
   authenticate(credential: string, caller: Caller): Principal | Promise<Principal>;
+  /**
+   * For a caller whom somebody else knows, as a hook: counts what `ask` answers or throws as `authenticate` does, and remembers nothing.
+   * @throws TodokuError as `ask`; `limit_exceeded`: too many calls, or too many credentials that were refused: then nobody is asked.
+   */
+  identify(caller: Caller, ask: () => Promise<Principal>): Promise<Principal>;
   /** For a call that goes on after a wait: is the principal still welcome? Counts nothing. @throws TodokuError `unauthenticated`. */
   recheck(principal: Principal): void;
   /**
@@ -57,7 +62,11 @@ export interface AuthParts {
 
 export function createAuth(parts: AuthParts): Auth {
   const { keys, tokens, users, identity, rates, environments, access, wallMs } = parts;
-  const verified = new BoundedMap<string, Principal>(limits.verifiedCredentials);
+  const verified = new BoundedMap<string, Principal>(limits.verifiedCredentials, {
+    max: limits.verifiedCredentialsMaxBytes,
+    // As JSON grants have some half of the bytes that they take.
+    weigh: (inner, { grants }) => inner.length + 2 * JSON.stringify(grants).length,
+  });
   const devKeyHash = access.devKey === undefined ? undefined : sha256(access.devKey);
   const devPrincipal: Principal = { ...openPrincipal, kind: "key" };
 
@@ -148,6 +157,12 @@ export function createAuth(parts: AuthParts): Auth {
       if (known) return known;
       const inner = unwrapCredential(credential);
       return (inner === credential ? undefined : recall(inner, caller)) ?? verify(inner, caller);
+    },
+
+    async identify(caller, ask) {
+      const principal = await counted(caller, ask);
+      rates.admit(principal, caller);
+      return principal;
     },
 
     recheck(principal) {

@@ -227,6 +227,19 @@ describe("authorize", () => {
     expect(isAllowed(openPrincipal, "topic.publish", "events", "notifications")).toBe(true);
   });
 
+  it.each<[Selector, boolean]>([
+    [{ all: true }, false],
+    [{ prefix: "mess" }, false],
+    [{ name: "messages" }, true],
+  ])("takes %j for the queue that hears users: %s, and for others with such a name too", (queue, isTaken) => {
+    const own = principal([{ resource: "queue", role: "send-receive", queue }]);
+    for (const action of ["queue.send", "queue.receive", "queue.peek", "queue.list"] as const) {
+      expect(isAllowed(own, action, "", "messages"), action).toBe(isTaken);
+      expect(isAllowed(own, action, "", "messages-2"), action).toBe(!("name" in queue));
+    }
+    expect(isAllowed(openPrincipal, "queue.send", "", "notifications")).toBe(true);
+  });
+
   it("does not take one pair of names for another with the same characters", () => {
     const all: TokenGrant = { resource: "topic", role: "publish", cache: { name: "a" }, topic: { all: true } };
     const own = principal([all]);
@@ -333,6 +346,14 @@ describe("covers", () => {
     expect(covers(of({ prefix: "ev" }), of({ name: "events" }))).toBe(false);
     expect(covers(of({ name: "events" }), of({ name: "events" }))).toBe(true);
     expect(covers(of({ all: true }), of({ prefix: "ev" }))).toBe(true);
+  });
+
+  it("says no for the queues of users and notifications unless they are named", () => {
+    const of = (queue: Selector): TokenGrant => ({ resource: "queue", role: "send", queue });
+    expect(covers(of({ all: true }), of({ name: "notifications" }))).toBe(false);
+    expect(covers(of({ prefix: "notif" }), of({ name: "notifications" }))).toBe(false);
+    expect(covers(of({ name: "notifications" }), of({ name: "notifications" }))).toBe(true);
+    expect(covers(of({ all: true }), of({ name: "notifications-2" }))).toBe(true);
   });
 
   it("compares keys as bytes", () => {

@@ -4,7 +4,7 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Grant } from "./grants.ts";
 import type { Principal } from "./principal.ts";
-import { selects, selectsCache, selectsKey } from "./selector.ts";
+import { selects, selectsCache, selectsKey, selectsQueue } from "./selector.ts";
 
 /**
  * Everything that can be permitted. `topic.*`, `item.*` and `webhook.*` name a cache and a topic, key or webhook in it; `cache.*` and `leaderboard.*` a cache;
@@ -132,7 +132,7 @@ function permits(grant: Grant, action: Action, cache: string, resource: string |
       if (action === "cache.flush" || action.startsWith("leaderboard.")) return "all" in grant.key;
       return typeof resource !== "string" && selectsKey(grant.key, resource);
     case "queue":
-      return typeof resource === "string" && selects(grant.queue, resource);
+      return typeof resource === "string" && selectsQueue(grant.queue, resource);
     case "secret":
       return typeof resource === "string" && selects(grant.secret, resource);
     case "webhook":

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { TokenGrant } from "./grants.ts";
-import { type Selector, selectsCache } from "./selector.ts";
+import { type Selector, selectsCache, selectsQueue } from "./selector.ts";
 
 /** Does `outer` permit everything that `inner` permits? Grants are compared one by one: two halves do not cover a whole. */
 export function covers(outer: TokenGrant, inner: TokenGrant): boolean {
@@ -13,15 +13,19 @@ export function covers(outer: TokenGrant, inner: TokenGrant): boolean {
   }
   if (outer.resource === "route" && inner.resource === "route") return coversNames(outer.route, inner.route);
   if (outer.resource === "presence" && inner.resource === "presence") return coversNames(outer.user, inner.user);
-  return outer.resource === "queue" && inner.resource === "queue" && coversNames(outer.queue, inner.queue);
+  return outer.resource === "queue" && inner.resource === "queue" && coversQueues(outer.queue, inner.queue);
 }
 
 /** Each stands for both other roles of its resource. */
 const widestRoles: ReadonlySet<TokenGrant["role"]> = new Set(["publish-subscribe", "read-write", "send-receive"]);
 
-/** "All" and a prefix leave out the reserved cache, on both sides. */
+/** "All" and a prefix leave out the reserved cache and its queues, on both sides. */
 function coversCaches(outer: Selector, inner: Selector): boolean {
   return "name" in inner ? selectsCache(outer, inner.name) : coversNames(outer, inner);
+}
+
+function coversQueues(outer: Selector, inner: Selector): boolean {
+  return "name" in inner ? selectsQueue(outer, inner.name) : coversNames(outer, inner);
 }
 
 function coversNames(outer: Selector, inner: Selector): boolean {

@@ -107,6 +107,13 @@ describe("templates", () => {
     expect(grantsOf({ publish: ["events/{claims.cache}"] }, { cache: "notifications" })).toHaveLength(1);
   });
 
+  it("give nothing for what is longer than a name can be: it would only be kept, for each user", () => {
+    const claims = { sub: "u", long: "x".repeat(8000), rooms: Array.from({ length: 100 }, (_, i) => i) };
+    const templates = ["c/{claims.long}", "c/{claims.long}:*", "c/{claims.long}-{claims.rooms}", "{claims.long}/t"];
+    expect(grantsOf({ subscribe: templates, watch: ["{claims.long}"] }, claims, 1000)).toEqual([]);
+    expect(grantsOf({ watch: ["{claims.fits}"] }, { fits: "x".repeat(128) })).toHaveLength(1);
+  });
+
   it("say when they are too many, also of two lists in one name", () => {
     const claims = { a: Array.from({ length: 1000 }, (_, i) => i), b: Array.from({ length: 1000 }, (_, i) => i) };
     expect(grantsOf({ watch: ["{claims.a}-{claims.b}"] }, claims, 256)).toBeUndefined();

@@ -1,3 +1,4 @@
+import { limits } from "../limits.ts";
 import { eventsCache } from "../names.ts";
 import type { TokenGrant } from "./grants.ts";
 import type { Selector } from "./selector.ts";
@@ -119,12 +120,14 @@ function selectors({ pieces, isPrefix }: NameTemplate, claims: Claims, max: numb
   return names.map((name) => toSelector(name, isPrefix));
 }
 
+/** What is longer than any name selects nothing, and would be kept for each user. */
 function combine(names: readonly string[], values: readonly string[], literal: string, max: number): readonly string[] {
   const combined: string[] = [];
   for (const name of names) {
     for (const value of values) {
       if (combined.length === max) return combined;
-      combined.push(name + value + literal);
+      const length = name.length + value.length + literal.length;
+      if (length <= limits.nameMaxBytes) combined.push(name + value + literal);
     }
   }
   return combined;

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { TodokuError } from "../errors.ts";
-import { eventsCache } from "../names.ts";
+import { eventsCache, isEventQueue } from "../names.ts";
 
 /** Which caches, topics, keys, queues, routes or users a grant covers. Keys are bytes, written as base64url. */
 export type Selector = { readonly all: true } | { readonly name: string } | { readonly prefix: string };
@@ -48,6 +48,11 @@ export function selects(selected: Selector, name: string): boolean {
  */
 export function selectsCache(selected: Selector, name: string): boolean {
   return name === eventsCache ? "name" in selected && selected.name === name : selects(selected, name);
+}
+
+/** The same for queues: whoever may send to `notifications` reaches every user. */
+export function selectsQueue(selected: Selector, name: string): boolean {
+  return isEventQueue(name) ? "name" in selected && selected.name === name : selects(selected, name);
 }
 
 /** The same for item keys: compared as bytes. */

@@ -161,6 +161,33 @@ describe("the rates of callers", () => {
   });
 });
 
+describe("whom somebody else knows", () => {
+  it("counts as who brings a credential: nobody can try without end at a backend behind a hook", async () => {
+    const counts = { unknown: 0, refused: 0, admit: 0 };
+    const rates: Rates = {
+      ...noRates,
+      admitUnknown() {
+        if (++counts.unknown > 3) throw new TodokuError("limit_exceeded", "too many");
+      },
+      refused: () => void counts.refused++,
+      admit: () => void counts.admit++,
+    };
+    const { auth } = await store.node(silentBus, { rates });
+    let asked = 0;
+    const ask = (error?: TodokuError) => async () => {
+      asked++;
+      if (error) throw error;
+      return openPrincipal;
+    };
+    expect(await auth.identify(caller, ask())).toBe(openPrincipal);
+    for (const code of ["unauthenticated", "unavailable"] as const)
+      await expect(auth.identify(caller, ask(new TodokuError(code, "no")))).rejects.toMatchObject({ code });
+    expect(counts).toEqual({ unknown: 3, refused: 1, admit: 1 });
+    await expect(auth.identify(caller, ask())).rejects.toMatchObject({ code: "limit_exceeded" });
+    expect(asked).toBe(3);
+  });
+});
+
 describe("inspecting a credential", () => {
   it("says what a key and a token are, in every form, and whether they are valid, expired or revoked", async () => {
     let atMs = nowMs;

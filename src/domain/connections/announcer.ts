@@ -9,6 +9,8 @@ import type { Populations, User } from "./users.ts";
 /** Users of one batch: to announce and tell so many takes the main thread some 3 ms. */
 const batchMax = 128;
 const retryMs = 1000;
+/** Users that are tried again at once while it is in vain: a tenth of a second of the main thread. */
+const triedAgainMax = 1000;
 
 interface AnnouncerParts {
   readonly store: Pick<PresenceStore, "announce" | "told">;
@@ -76,13 +78,15 @@ export class Announcer {
     };
   }
 
-  /** Until nothing waits; what failed is tried once. */
+  /** Until nothing waits; what failed is tried once, some of it when that fails again. */
   async runOnce(): Promise<void> {
-    if (this.#state !== "started") return;
     await this.#running;
-    for (const user of this.#failed) this.#waiting.add(user);
-    this.#failed.clear();
-    await this.#run();
+    while (this.#state === "started") {
+      const some = [...take(this.#failed, triedAgainMax)];
+      for (const user of some) this.#waiting.add(user);
+      await this.#run();
+      if (some.length < triedAgainMax || some.some((user) => this.#failed.has(user))) return;
+    }
   }
 
   #wake(): void {

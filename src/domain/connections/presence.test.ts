@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { anEngine, type TestEngine } from "../../../test/support/engine.ts";
@@ -184,6 +185,30 @@ describe("a storage that refuses", () => {
     expect(await statusesOf(domain)).toEqual(["alice ONLINE"]);
   });
 
+  it("asks a full destination for a thousand of very many users each second, in turn, and for all once it has room", async () => {
+    const domain = await started({ to: ["queue"] });
+    const { send } = domain.queueMessages;
+    let isFull = true;
+    let asked: string[] = [];
+    domain.queueMessages.send = async (principal, queue, messages) => {
+      asked.push(...messages.map(({ messageId = "" }) => messageId));
+      if (!isFull) return send.call(domain.queueMessages, principal, queue, messages);
+      return messages.map(() => new TodokuError("limit_exceeded", "the queues are full"));
+    };
+    const count = 1500;
+    for (let n = 0; n < count; n++) domain.open(`user ${n}`);
+    await domain.settled();
+    asked = [];
+    await domain.settled();
+    await domain.settled();
+    expect([asked.length, new Set(asked).size]).toEqual([2000, count]);
+    isFull = false;
+    asked = [];
+    await domain.settled();
+    expect(new Set(asked).size).toBe(count);
+    expect(await domain.queueMessages.counts(serverPrincipal("dev"), "messages")).toMatchObject({ ready: count });
+  });
+
   it("tells one user's change later, in order, when the destination has no room, and others' at once", async () => {
     const full = new Set(["alice"]);
     const { queues } = store.engine;
@@ -210,6 +235,24 @@ describe("a storage that refuses", () => {
     await domain.settled();
     expect(await queued()).toEqual(["bob ONLINE", "alice ONLINE", "alice OFFLINE"]);
     expect(await statusesOf(domain)).toEqual(["alice ONLINE", "bob ONLINE", "alice OFFLINE"]);
+  });
+});
+
+describe("who may publish beside presence", () => {
+  it.each(["token", "user"] as const)("cannot as a %s swallow what is told by taking its message id", async (kind) => {
+    const domain = await started({ to: ["topic", "queue"] });
+    const user = `alice of ${kind}`;
+    const sender = { ...serverPrincipal("dev"), kind };
+    const digest = createHash("sha256").update(user).digest("base64url");
+    const messageId = `presence-${digest}-${Math.floor(domain.nowMs() / 1000)}`;
+    const value = { isText: true, bytes: Buffer.from("x") };
+    const refusal = expect.objectContaining({ code: "permission_denied", message: expect.stringMatching(/presence-/) });
+    const publish = async () => domain.topics.publish(sender, "events", "messages", { value, messageId });
+    await expect(publish()).rejects.toThrow(refusal);
+    await expect(domain.queueMessages.send(sender, "messages", [{ body: "x", messageId }])).rejects.toThrow(refusal);
+    domain.open(user);
+    await domain.settled();
+    expect(await statusesOf(domain)).toEqual([`${user} ONLINE`]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { TodokuError } from "../errors.ts";
-import { eventsCache } from "../names.ts";
+import { type EventQueue, eventsCache, isEventQueue } from "../names.ts";
 import type { QueueSettings } from "../queues/queue.ts";
 import { defaultSettings } from "../queues/settings.ts";
 import type { RecordKey, RecordStore, StoredRecord } from "../records/store.ts";
@@ -14,7 +14,7 @@ const maxReceives = 5;
 const deadLetterSettings = { ...defaultSettings, retentionMs: 14 * dayMs };
 
 /** Queues that every environment has, with the settings that they begin with: what users send, and what is to be shown to them. */
-export const builtInQueues: Readonly<Record<string, QueueSettings>> = {
+export const builtInQueues: Readonly<Record<EventQueue, QueueSettings>> = {
   messages: { ...servedSettings, deadLetter: { queue: "messages-dlq", maxReceives } },
   notifications: { ...servedSettings, deadLetter: { queue: "notifications-dlq", maxReceives } },
   "messages-dlq": deadLetterSettings,
@@ -22,8 +22,8 @@ export const builtInQueues: Readonly<Record<string, QueueSettings>> = {
 };
 
 /** Is it one that every environment has? Its settings may be changed; it cannot be deleted. */
-export function isBuiltInQueue(name: string): boolean {
-  return Object.hasOwn(builtInQueues, name);
+export function isBuiltInQueue(name: string): name is EventQueue {
+  return isEventQueue(name);
 }
 
 /** The same for caches. */
@@ -33,7 +33,7 @@ export function isBuiltInCache(name: string): boolean {
 
 /** What a queue has that was made without a word. */
 export function firstSettings(queue: string): QueueSettings {
-  return (isBuiltInQueue(queue) ? builtInQueues[queue] : undefined) ?? defaultSettings;
+  return isBuiltInQueue(queue) ? builtInQueues[queue] : defaultSettings;
 }
 
 /** @throws TodokuError `failed_precondition`. */

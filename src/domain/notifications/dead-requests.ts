@@ -47,11 +47,17 @@ export class DeadRequests {
   }
 }
 
-/** With as many of its attributes as there is room for, and as much of its text: a topic's messages may be larger than a queue's. */
-function fitted(body: string, attributes: Attributes, own: Attributes) {
+/**
+ * With as many of its attributes as there is room for, and as much of its text: a topic's messages may be larger than a queue's. They may be empty, too, and
+ * have attributes that are no Unicode: of those there is nothing to keep.
+ */
+function fitted(text: string, attributes: Attributes, own: Attributes) {
+  const body = text === "" ? " " : text;
   const room = limits.queue.bodyMaxBytes - attributeBytes(own);
   if (Buffer.byteLength(body) > room) return { body: cut(body, room), attributes: own };
-  const others = Object.entries(attributes).filter(([name]) => !Object.hasOwn(own, name));
+  const others = Object.entries(attributes).filter(([name, { type, value }]) => {
+    return !Object.hasOwn(own, name) && [name, type, value].every((part) => part.isWellFormed());
+  });
   const kept = Object.fromEntries(others.slice(0, limits.attributesMaxCount - Object.keys(own).length));
   const all = { ...kept, ...own };
   const isTooMuch =

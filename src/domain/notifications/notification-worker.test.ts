@@ -199,6 +199,16 @@ describe("the worker", () => {
     await until(() => again.frames.length === 2);
   });
 
+  it("keeps a request that is sent again at once and dies again", async () => {
+    await domain.publish("{");
+    for (let n = 0; n < 3; n++) {
+      await until(async () => (await domain.ready(dlq)) === 1);
+      await domain.queueMessages.redrive(domain.principal, dlq, { to: "notifications", maxMessages: 10 });
+    }
+    await until(async () => (await domain.ready(dlq)) === 1);
+    expect(await domain.take(dlq)).toMatchObject([{ body: "{" }]);
+  });
+
   it("takes bytes that are text for a request, and keeps others as base64", async () => {
     const alice = domain.connect("alice");
     for (const bytes of [Buffer.from('{"data":1}'), Buffer.from([0xff, 0xfe])]) {
@@ -208,6 +218,112 @@ describe("the worker", () => {
     await until(async () => alice.frames.length === 1 && (await domain.ready(dlq)) === 1);
     const error = "the request is not text in UTF-8";
     expect(await domain.take(dlq)).toEqual([{ body: "//4=", error, source: "topic" }]);
+  });
+
+  it("is held up by nothing that no queue takes as it is: no bytes, attributes that are no Unicode", async () => {
+    const alice = domain.connect("alice");
+    const attributes = { half: { type: "String", value: "\ud800" }, whole: { type: "String", value: "x" } };
+    const value = { isText: true, bytes: Buffer.from("{") };
+    const nothing = { isText: false, bytes: Buffer.alloc(0) };
+    await domain.topics.publish(domain.principal, "events", "notifications", { value: nothing });
+    await domain.topics.publish(domain.principal, "events", "notifications", { value, attributes });
+    await domain.publish({ data: 1 });
+    await until(() => alice.frames.length === 1);
+    const dead = await domain.take(dlq);
+    const error = "the request is not JSON";
+    expect(dead).toEqual([
+      { body: " ", error, source: "topic" },
+      { body: "{", error, source: "topic", whole: "x" },
+    ]);
+  });
+
+  it("loses what is dead, with a word of it, rather than hold up the topic when no dead letter is taken", async () => {
+    const alice = domain.connect("alice");
+    const { send } = domain.queueMessages;
+    domain.queueMessages.send = async (principal, queue, messages) => {
+      if (queue !== dlq) return send.call(domain.queueMessages, principal, queue, messages);
+      return messages.map(() => new TodokuError("limit_exceeded", "the queues are full"));
+    };
+    await domain.publish("{", { data: 1 });
+    for (let n = 0; n < limits.notification.triesMax; n++) {
+      await domain.settled();
+      domain.advance(1100);
+    }
+    await until(() => alice.frames.length === 1);
+  });
+
+  it("keeps for each user what was held in vain, also when it becomes a dead letter", async () => {
+    for (const user of ["alice", "bob"]) domain.connect(user).close();
+    const { send } = domain.queueMessages;
+    let tries = 0;
+    domain.queueMessages.send = async (principal, queue, messages) => {
+      if (queue !== "offline") return send.call(domain.queueMessages, principal, queue, messages);
+      tries++;
+      return messages.map(() => new TodokuError("unavailable", "the disk is full"));
+    };
+    await domain.send({ users: ["alice", "bob"], data: 1 });
+    await until(() => domain.connections.stats().get(domain.environment)?.held === 2);
+    domain.advance(graceMs + 1000);
+    for (let n = 1; n < limits.notification.triesMax; n++) {
+      await until(() => tries >= n);
+      await domain.settled();
+      domain.advance(9000);
+    }
+    const users: string[] = [];
+    await until(async () => {
+      for (const dead of await domain.take(dlq)) {
+        expect(dead).toMatchObject({ source: "held" });
+        users.push(...JSON.parse(dead.body).users);
+      }
+      return (await domain.ready(dlq)) === 0 && users.length > 0 && tries >= limits.notification.triesMax;
+    });
+    expect(users.toSorted()).toEqual(["alice", "bob"]);
+  });
+
+  it("stores what was held in vain a hundred users at a time, however many go at once", async () => {
+    const count = 300;
+    await domain.queues.create(domain.principal, "offline");
+    for (let n = 0; n < count; n++) domain.connect(`user-${n}`).close();
+    const { send } = domain.queueMessages;
+    let [underWay, most, stored] = [0, 0, 0];
+    domain.queueMessages.send = async (principal, queue, messages) => {
+      underWay += messages.length;
+      most = Math.max(most, underWay);
+      const results = await send.call(domain.queueMessages, principal, queue, messages);
+      underWay -= messages.length;
+      if (queue === "offline") stored += messages.length;
+      return results;
+    };
+    const users = Array.from({ length: count }, (_, n) => `user-${n}`);
+    await domain.notifier.notify(domain.principal, { users, data: 1 });
+    domain.advance(graceMs + 1000);
+    await until(() => stored === count);
+    expect(most).toBeLessThanOrEqual(100);
+  });
+
+  it("is idle once all is stored that was held for users whom a stop sends away", async () => {
+    const users = Array.from({ length: 250 }, (_, n) => `user-${n}`);
+    for (const user of users) domain.connect(user).close();
+    await domain.queues.create(domain.principal, "offline");
+    await domain.notifier.notify(domain.principal, { users, data: 1 });
+    await domain.connections.drain(0);
+    await domain.notifier.idle();
+    expect(await domain.ready("offline")).toBe(users.length);
+  });
+
+  it("looks at its start into every environment, though one has no room for a queue of those who are offline", async () => {
+    await domain.notificationWorker.stop();
+    const other = await store.domain({ offline: "queue" });
+    const alice = other.connect("alice");
+    await other.send({ data: 1 });
+    const { create } = other.queues;
+    other.queues.create = async (principal, name, settings) => {
+      if (principal.environment === other.environment) return create.call(other.queues, principal, name, settings);
+      throw new TodokuError("limit_exceeded", "1000 queues; must be <= 1000");
+    };
+    other.notificationWorker.start();
+    await until(() => alice.frames.length === 1);
+    await other.notificationWorker.stop();
   });
 
   it("keeps as much of a dead request as a queue takes", async () => {

@@ -85,16 +85,14 @@ export class NotificationWorker {
   }
 
   async #look(): Promise<void> {
-    const { engine, queues, offline } = this.#options;
+    const { engine, queues } = this.#options;
     while (this.#isRunning) {
       try {
         const known = await engine.records.list(cursorRecordKind);
         for (const { environment } of known) this.#readTopic(environment);
         for (const { environment, queue } of queues.all()) {
           if (!this.#isRunning) return;
-          if (queue !== requestQueue) continue;
-          await offline.ensure(environment);
-          await this.#lookInto(environment);
+          if (queue === requestQueue) await this.#lookInto(environment);
         }
         return;
       } catch (error) {
@@ -105,8 +103,12 @@ export class NotificationWorker {
   }
 
   async #lookInto(environment: string): Promise<void> {
-    const { engine, caches, queueMessages } = this.#options;
+    const { engine, caches, queueMessages, offline } = this.#options;
     try {
+      // There may be no room for one more queue: that is told when somebody is offline.
+      await offline.ensure(environment).catch((error: unknown) => {
+        if (toTodokuError(error).code !== "limit_exceeded") throw error;
+      });
       const { ready, delayed, inFlight } = await queueMessages.counts(serverPrincipal(environment), requestQueue);
       if (ready + delayed + inFlight > 0) this.#readQueue(environment);
       if (this.#topics.has(environment)) return;

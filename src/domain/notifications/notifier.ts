@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { type Log, logWith } from "../../lib/log.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import { authorize } from "../auth/authorize.ts";
@@ -11,6 +11,9 @@ import type { NotificationCounts, NotificationStats } from "./notification-stats
 import type { OfflineMessages } from "./offline-messages.ts";
 import { type NotificationRequest, type RequestOptions, type SentRequest, toRequest } from "./request.ts";
 import { retryAfterMs } from "./retry.ts";
+
+/** Users whose part of a request is stored, or dies, together: with their ids the request is small enough for a queue. */
+const vainMax = 100;
 
 /** What became of a request: numbers of connections that took the frame and that did not, of users for whom it is held, and of users named that are OFFLINE. */
 interface Notified {
@@ -37,6 +40,8 @@ export interface Notifier {
   notify(principal: Principal, sent: SentRequest): Promise<Notified & { readonly id: string | undefined }>;
   /** Hands the frames over, in this turn of the loop. `key` names the request, for what must not be stored twice. */
   handOver(environment: string, request: NotificationRequest, key: string): Handover;
+  /** Resolves when nothing that was held in vain is being stored. */
+  idle(): Promise<void>;
   /** The environment is being destroyed: what was counted of it goes to those that are gone. */
   forgetEnvironment(environment: string): void;
   /** By environment, for metrics. */
@@ -49,7 +54,7 @@ export interface NotifierOptions extends RequestOptions {
   readonly offline: OfflineMessages;
   readonly dead: DeadRequests;
   readonly counts: NotificationCounts;
-  readonly wheel: Pick<TimerWheel, "schedule">;
+  readonly wheel: Pick<TimerWheel, "wait">;
   readonly log: Log;
 }
 
@@ -60,6 +65,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
 class NotificationService implements Notifier {
   readonly #options: NotifierOptions;
   readonly #log: Log;
+  readonly #storing = new Set<Promise<void>>();
 
   constructor(options: NotifierOptions) {
     this.#options = options;
@@ -77,7 +83,14 @@ class NotificationService implements Notifier {
     const { connections, offline, counts } = this.#options;
     // Who is not there is told by other means only if the request asked for that very user.
     const isNamed = "users" in request.audience;
-    const onOffline = (userId: string) => this.#heldInVain(environment, userId, request, key);
+    const vain = new HeldInVain((users) => this.#storeInVain(environment, users, request, key));
+    const onOffline = (userId: string) => {
+      counts.of(environment).offline++;
+      const begun = vain.add(userId);
+      if (!begun) return;
+      this.#storing.add(begun);
+      void begun.then(() => this.#storing.delete(begun));
+    };
     const message = new SharedMessage(request.text, isNamed ? onOffline : undefined);
     const delivered = connections.deliver(environment, request.audience, message);
     const { offlineUsers, ...numbers } = delivered;
@@ -93,6 +106,10 @@ class NotificationService implements Notifier {
     };
   }
 
+  async idle(): Promise<void> {
+    while (this.#storing.size > 0) await Promise.all(this.#storing);
+  }
+
   forgetEnvironment(environment: string): void {
     this.#options.counts.forgetEnvironment(environment);
   }
@@ -101,22 +118,58 @@ class NotificationService implements Notifier {
     return this.#options.counts.all();
   }
 
-  /** The user did not come back for a frame that was held. */
-  #heldInVain(environment: string, userId: string, request: NotificationRequest, key: string, tries = 1): void {
-    const { offline, dead, counts, wheel } = this.#options;
-    if (tries === 1) counts.of(environment).offline++;
-    offline.store(environment, [userId], request, key).catch((caught: unknown) => {
-      const error = toTodokuError(caught);
-      const waitMs = retryAfterMs(error, tries);
-      if (waitMs !== undefined) {
-        wheel.schedule(waitMs, () => this.#heldInVain(environment, userId, request, key, tries + 1));
-        return;
+  /** The users did not come back for a frame that was held. Never rejects. */
+  async #storeInVain(environment: string, users: readonly string[], request: NotificationRequest, key: string) {
+    const { offline, dead, wheel } = this.#options;
+    for (let tries = 1; ; tries++) {
+      try {
+        return await offline.store(environment, users, request, key);
+      } catch (caught) {
+        const error = toTodokuError(caught);
+        const waitMs = retryAfterMs(error, tries);
+        if (waitMs !== undefined) {
+          await wheel.wait(waitMs);
+          continue;
+        }
+        const { data, id } = request;
+        const body = `{"users":${JSON.stringify(users)},"data":${data}${id === undefined ? "" : `,"id":${JSON.stringify(id)}`}}`;
+        // The others of the request have dead letters of their own.
+        const dying = { body, error, source: "held" as const, key: `held-${nameOf(key, users)}` };
+        return await dead.bury(environment, dying).catch((err: unknown) => {
+          this.#log.warn({ environment, err }, "a notification for users who went offline could not be stored");
+        });
       }
-      const { data, id } = request;
-      const body = `{"users":[${JSON.stringify(userId)}],"data":${data}${id === undefined ? "" : `,"id":${JSON.stringify(id)}`}}`;
-      dead.bury(environment, { body, error, source: "held", key: `held-${key}` }).catch((err: unknown) => {
-        this.#log.warn({ environment, err }, "a notification for a user who went offline could not be stored");
-      });
-    });
+    }
   }
+}
+
+/** Users who went OFFLINE one after the other, stored together: ten thousand may go at once, and each takes a copy of the request. */
+class HeldInVain {
+  readonly #store: (users: readonly string[]) => Promise<void>;
+  #waiting: string[] = [];
+  #isRunning = false;
+
+  /** `store` must not reject. */
+  constructor(store: (users: readonly string[]) => Promise<void>) {
+    this.#store = store;
+  }
+
+  /** Answers what it began, if it was at rest: resolves when it is so again. */
+  add(userId: string): Promise<void> | undefined {
+    this.#waiting.push(userId);
+    return this.#isRunning ? undefined : this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    await undefined; // those who go in the same turn
+    while (this.#waiting.length > 0) await this.#store(this.#waiting.splice(0, vainMax));
+    this.#isRunning = false;
+  }
+}
+
+function nameOf(key: string, users: readonly string[]): string {
+  return createHash("sha256")
+    .update(`${key}\n${JSON.stringify(users)}`)
+    .digest("base64url");
 }

@@ -25,6 +25,8 @@ export const requestTopic = "notifications";
 /** Of the records that say that there is a cursor. */
 export const cursorRecordKind = "notification-cursor";
 
+const { triesMax } = limits.notification;
+
 /** What is of topics alone. */
 interface TopicReaderParts extends ReaderParts {
   readonly engine: Pick<Engine, "records" | "subscriptions">;
@@ -132,7 +134,7 @@ export class TopicReader implements ReaderOwner, Changing {
     const { cursor } = await engine.subscriptions.open(this.#key, { key: this.#topic.key, position, pending: [] });
     this.#log = new LogReader(this.#topic, cache.durability, cursor.position, this);
     this.#done = cursor.position;
-    await this.#buryDropped();
+    await this.#untilDone(() => this.#buryDropped());
   }
 
   async #carryOutAll(): Promise<void> {
@@ -206,21 +208,23 @@ export class TopicReader implements ReaderOwner, Changing {
     }
   }
 
-  /** Tries again each second what the storage refuses. Answers whether it was done before the reader was ended. */
+  /** Tries again each second what the storage refuses. Answers whether it was done, or will never be, before the reader was ended. */
   async #untilDone(work: () => Promise<void>): Promise<boolean> {
-    for (let isFirst = true; ; isFirst = false) {
+    for (let tries = 1; ; tries++) {
       try {
         await work();
         return true;
       } catch (caught) {
         const err = toTodokuError(caught);
-        const fields = { environment: this.#environment, err };
-        // Without its queue nothing can be kept, and those behind must not wait for it.
-        if (err.code === "not_found") {
-          this.#parts.log.error(fields, `a notification is lost: there is no queue "${deadQueue}"`);
+        const position = this.#log && formatPosition(this.#log.after);
+        const fields = { environment: this.#environment, position, err };
+        // Without its queue, or room in it, nothing can be kept, and those behind must not wait until somebody looks.
+        const isLasting = err.code !== "unavailable" && (err.code !== "limit_exceeded" || tries >= triesMax);
+        if (isLasting) {
+          this.#parts.log.error(fields, `a dead notification is lost: queue "${deadQueue}" cannot take it`);
           return true;
         }
-        if (isFirst) this.#parts.log.warn(fields, "a dead notification cannot be stored; it is tried again");
+        if (tries === 1) this.#parts.log.warn(fields, "a dead notification cannot be stored; it is tried again");
         await this.#pause(askAgainMs);
         if (this.#isEnded) return false;
       }

@@ -129,7 +129,7 @@ class MessageService implements QueueMessages {
 
   async send(principal: Principal, name: string, messages: readonly SentMessage[]): Promise<readonly SendResult[]> {
     authorize(principal, "queue.send", "", name);
-    for (const { attributes } of messages) checkQueueAttributes(principal, name, attributes);
+    for (const { attributes, messageId } of messages) checkQueueAttributes(principal, name, attributes, messageId);
     checkBatch(messages);
     const queue = await this.#queues.get(principal.environment, name);
     const nowMs = this.#clock.steadyMs();

@@ -116,7 +116,8 @@ export class LiveTopic {
       this.movedTo(last);
       return;
     }
-    for (const step of toSteps(items)) this.#take(step, nowMs);
+    if (items.length === 1) this.#take(items, nowMs);
+    else for (const step of toSteps(items)) this.#take(step, nowMs);
     if (this.#followers) this.#wakes.add(this.#followers);
   }
 

@@ -52,7 +52,7 @@ const totalSlack = 1 / 1024;
 /** Items freed in one step of `trim`: about 2 ms. */
 const trimItems = 10_000;
 
-/** Topics of caches with durability `memory`: all in this process, gone with it. */
+/** Topics of caches with durability `memory`: all in this process, gone with it. Keeps the values it is given: copied ones, no views into more. */
 export class MemoryTopics implements TopicStore {
   readonly #history: MemoryHistoryBounds;
   readonly #totalMaxBytes: number;
@@ -152,10 +152,10 @@ export class MemoryTopics implements TopicStore {
     if (first !== undefined && first.atMs > publishedAtMs - limits.messageIdWindowMs) {
       return { position: first.position, isRepeat: true };
     }
-    const position = { page: topic.page, sequence: ++topic.sequence };
-    // A view would keep its whole network chunk alive for as long as the history.
-    const own = { isText: value.isText, bytes: new Uint8Array(value.bytes) };
-    this.#keep(topic, { ...position, value: own, attributes, tokenId, publishedAtMs });
+    const { page } = topic;
+    const sequence = ++topic.sequence;
+    const position = { page, sequence };
+    this.#keep(topic, { page, sequence, value, attributes, tokenId, publishedAtMs });
     if (messageId !== undefined) {
       topic.messageIds ??= new Map();
       topic.messageIds.set(messageId, { position, atMs: publishedAtMs });

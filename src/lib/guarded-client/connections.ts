@@ -62,6 +62,11 @@ export class Connections {
         this.#onIdle = resolve;
       });
     }
+    await this.destroy();
+  }
+
+  /** The same at once: calls under way fail. */
+  async destroy(): Promise<void> {
     await this.#agent.destroy();
   }
 }

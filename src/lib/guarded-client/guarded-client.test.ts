@@ -190,6 +190,19 @@ describe("a call", () => {
     expect(await call("receiver.test")).toMatchObject({ kind: "network", error });
   });
 
+  it("fails at once when the client is destroyed, whatever it waits for", async () => {
+    const asked = Promise.withResolvers<void>();
+    await using silent = await aTarget(() => asked.resolve());
+    const client = aClient({ connectionsPerOrigin: 1 });
+    const url = `http://127.0.0.1:${silent.port}/`;
+    // The second waits for the connection of the first.
+    const calls = [client.call(url, { timeoutMs: 60_000 }), client.call(url, { timeoutMs: 60_000 })];
+    await asked.promise;
+    await client.destroy();
+    expect((await Promise.all(calls)).map(({ kind }) => kind)).toEqual(["network", "network"]);
+    expect(await client.call(url)).toMatchObject({ error: "the server is stopping" });
+  });
+
   it("comes to its end while the client is closed; the next one is refused", async () => {
     const client = aClient();
     const underWay = client.call(`${target.url}never`, { timeoutMs: 100 });

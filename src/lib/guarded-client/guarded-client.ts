@@ -46,7 +46,10 @@ export interface GuardedClient {
   refusal(url: string): string | undefined;
   /** What the operator permits beside public addresses, from the next connection on. */
   permit(allowed: readonly string[]): void;
+  /** When calls under way have ended. */
   close(): Promise<void>;
+  /** The same at once: calls under way fail. */
+  destroy(): Promise<void>;
 }
 
 /** What a client starts from. */
@@ -109,6 +112,11 @@ export function createGuardedClient(options: GuardedClientOptions): GuardedClien
     async close() {
       if (!isClosed) closeConnections();
       isClosed = true;
+      await Promise.all(closing);
+    },
+    async destroy() {
+      isClosed = true;
+      await connections.destroy();
       await Promise.all(closing);
     },
   };

@@ -6,7 +6,10 @@ import { controlMaxBytes, opcodes } from "./opcodes.ts";
 const finalBit = 0x80;
 
 export function textFrame(payload: Uint8Array | string): Buffer {
-  return textFrames([payload]);
+  const length = Buffer.byteLength(payload);
+  const frame = Buffer.allocUnsafe(headBytes(length) + length);
+  writePayload(frame, writeHead(frame, 0, opcodes.text, length), payload);
+  return frame;
 }
 
 /** One text frame for each payload, behind each other. */
@@ -17,8 +20,7 @@ export function textFrames(payloads: readonly (Uint8Array | string)[]): Buffer {
   payloads.forEach((payload, n) => {
     const length = lengths[n] as number;
     offset = writeHead(frames, offset, opcodes.text, length);
-    if (typeof payload === "string") frames.write(payload, offset);
-    else frames.set(payload, offset);
+    writePayload(frames, offset, payload);
     offset += length;
   });
   return frames;
@@ -49,6 +51,11 @@ function controlFrame(opcode: number, payload: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(2 + payload.length);
   frame.set(payload, writeHead(frame, 0, opcode, payload.length));
   return frame;
+}
+
+function writePayload(frames: Buffer, offset: number, payload: Uint8Array | string): void {
+  if (typeof payload === "string") frames.write(payload, offset);
+  else frames.set(payload, offset);
 }
 
 function headBytes(length: number): number {

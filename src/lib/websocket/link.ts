@@ -49,7 +49,7 @@ export class WebSocketLink {
     this.#conversation.start(head);
   }
 
-  /** Queues one or more whole frames, which leave at the end of this turn of the event loop. Nothing happens when the link is not open. */
+  /** Queues one or more whole frames, which leave at the end of the next turn of the event loop. Nothing happens when the link is not open. */
   send(frame: Uint8Array): void {
     this.#conversation.send(frame);
   }

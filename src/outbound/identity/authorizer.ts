@@ -58,7 +58,8 @@ export class Authorizer {
     const alg = this.#checkHead(head);
     const found = this.#findKey(alg, head.kid);
     const key = found instanceof Promise ? await found : found;
-    if (!isSigned(token, alg, key)) throw new Refusal("signature", "this token's signature is not right");
+    if (!isSigned(token, alg, key) && !(await this.#isSignedWithNewer(token, alg, head.kid)))
+      throw new Refusal("signature", "this token's signature is not right");
     checkAudience(audiences, claims);
     const { userId, issuedAtMs, expiresAtMs, jti } = checkClaims(claims, nowMs, leewayMs);
     const { grantsMax } = limits.identity;
@@ -80,6 +81,11 @@ export class Authorizer {
       "alg",
       `this token is signed in a way (header "alg") that is not allowed; it must be ${algorithms.join(" or ")}`,
     );
+  }
+
+  /** A provider whose keys have no names, or the same one for ever, has perhaps taken a new one. */
+  async #isSignedWithNewer(token: string, alg: string, kid: unknown): Promise<boolean> {
+    return (await this.#keys.readAgain()) && isSigned(token, alg, await this.#findKey(alg, kid));
   }
 
   #findKey(alg: string, kid: unknown): KeyObject | Promise<KeyObject> {

@@ -67,9 +67,10 @@ describe("the hook", () => {
   });
 
   it("may be told what the user may do, and until when", async () => {
+    const expiresAtMs = Date.now() + 60_000;
     const grants = [{ resource: "topic", role: "subscribe", cache: { name: "c" }, topic: { name: "t" } }];
-    state.body = JSON.stringify({ userId: "alice", grants, expiresAtMs: 5, also: "ignored" });
-    expect(await aHook().hook.authorize(question)).toEqual({ userId: "alice", grants, expiresAtMs: 5 });
+    state.body = JSON.stringify({ userId: "alice", grants, expiresAtMs, also: "ignored" });
+    expect(await aHook().hook.authorize(question)).toEqual({ userId: "alice", grants, expiresAtMs });
     state.body = JSON.stringify({ userId: "alice", grants: null, expiresAtMs: null });
     expect(await aHook().hook.authorize(question)).toEqual({ userId: "alice" });
     state.body = JSON.stringify({ userId: "alice", grants: [] });
@@ -94,6 +95,12 @@ describe("the hook", () => {
       "must not be empty",
     ],
     [200, '{"userId":"a","expiresAtMs":"later"}', "unavailable", "expiresAtMs: "],
+    [
+      200,
+      '{"userId":"a","expiresAtMs":1790000000}',
+      "unavailable",
+      "expiresAtMs: is not in the future, in milliseconds",
+    ],
   ])("that answers %i %s is told apart, and asked once", async (status, body, refused, line) => {
     Object.assign(state, { status, body });
     const { refusal, lines } = aHook();
@@ -119,6 +126,20 @@ describe("the hook", () => {
     });
     await again();
     expect(timeouts).toEqual([29_000]);
+  });
+
+  it("that fails is told once, until it works again", async () => {
+    Object.assign(state, { status: 500, isSilent: false });
+    const { refusal, lines } = aHook();
+    for (let n = 0; n < 3; n++) await refusal();
+    expect(lines).toHaveLength(1);
+    for (const status of [200, 401, 403]) {
+      Object.assign(state, { status, body: '{"userId":"alice"}' });
+      await refusal();
+      state.status = 500;
+      await refusal();
+    }
+    expect(lines).toHaveLength(4);
   });
 
   it("has so many questions open at a time, and no more", async () => {

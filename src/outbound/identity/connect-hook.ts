@@ -43,6 +43,7 @@ export function createConnectHook(options: ConnectHookOptions): ConnectHook {
   const { client, url, secret, clock, log, version, timeoutMs = limits.connectHook.timeoutMs } = options;
   const signer = new Signer();
   let inFlight = 0;
+  let hasFailed = false;
 
   function sign(body: Buffer): Readonly<Record<string, string>> {
     const id = `connect_${randomUUID()}`;
@@ -54,14 +55,17 @@ export function createConnectHook(options: ConnectHookOptions): ConnectHook {
     };
   }
 
-  /** The client hears that it does not work; why is for the operator. */
+  /** The client hears that it does not work; why is for the operator, who is warned once until it works again: thousands may want to connect. */
   function unavailable(reason: string): TodokuError {
-    log.warn({ area: "auth", hook: redactUrl(url) }, `the hook that decides who connects failed: ${reason}`);
+    const level = hasFailed ? "debug" : "warn";
+    hasFailed = true;
+    log[level]({ area: "auth", hook: redactUrl(url) }, `the hook that decides who connects failed: ${reason}`);
     return new TodokuError("unavailable", "the application's backend could not say who this is: try again later");
   }
 
   function read(result: GuardedResult): ConnectAnswer {
     if (result.kind !== "answer") throw unavailable(result.error);
+    if (result.status === 401 || result.status === 403) hasFailed = false;
     if (result.status === 401) throw refusal("unauthenticated", "does not know this credential");
     if (result.status === 403) throw refusal("permission_denied", "does not let this connection in");
     if (result.status !== 200) throw unavailable(`it answered ${result.status}`);
@@ -79,6 +83,9 @@ export function createConnectHook(options: ConnectHookOptions): ConnectHook {
         throw problem("grants: ", (error as Error).message);
       }
     }
+    if (expiresAtMs && expiresAtMs <= clock.wallMs())
+      throw problem("expiresAtMs: ", "is not in the future, in milliseconds");
+    hasFailed = false;
     return { userId, ...(grants && { grants }), ...(expiresAtMs && { expiresAtMs }) };
   }
 

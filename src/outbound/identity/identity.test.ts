@@ -36,7 +36,7 @@ function aDoor(...authorizers: Partial<AuthorizerSettings>[]) {
     ...{ algorithms: ["RS256", "ES256"], leewayMs: 10_000 },
   };
   const all = (authorizers.length === 0 ? [{}] : authorizers).map((one) => ({ ...defaults, ...one }));
-  const identity = createIdentity({ authorizers: all, client, clock: machine, log });
+  const identity = createIdentity({ authorizers: all, client, outside: client, clock: machine, log });
   const enter = async (token: string): Promise<SignedInUser | undefined> => identity.verify(token);
   const refusalOf = (token: string) =>
     enter(token).then(
@@ -350,6 +350,27 @@ describe("keys", () => {
     const signed = await token({}, { key: ec, ...options });
     if (isIn) expect(await enter(signed)).toMatchObject({ userId: "alice" });
     else expect(await refusalOf(signed)).toMatch(/^unauthenticated: the key that this token was signed with is not/);
+  });
+
+  it("that change under the same name, or have none, lock nobody out, and a wrong signature asks for them each 30 seconds at most", async () => {
+    for (const kid of [undefined, "k"]) {
+      const [before, after] = [aKey("ES256", "k"), aKey("ES256", "k")];
+      let now = before;
+      await using keys = await aTarget(async (_received, _request, response) => {
+        response.setHeader("cache-control", "max-age=86400");
+        response.end(JSON.stringify({ keys: [await toJwk(now, { kid })] }));
+      });
+      const { machine, enter, refusalOf, token } = aDoor({ jwksUri: keys.url });
+      const signed = (key: IssuerKey) => token({}, { key, header: { kid } });
+      expect(await enter(await signed(before))).toMatchObject({ userId: "alice" });
+      now = after;
+      expect(await refusalOf(await signed(after))).toContain("signature is not right");
+      expect(keys.received).toHaveLength(1);
+      machine.pass(30_000);
+      expect(await enter(await signed(after))).toMatchObject({ userId: "alice" });
+      for (let n = 0; n < 10; n++) expect(await refusalOf(await signed(before))).toContain("signature is not right");
+      expect(keys.received).toHaveLength(2);
+    }
   });
 
   it("of RSA with less than 2,048 bits are not used, nor several without a name", async () => {

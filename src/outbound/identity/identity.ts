@@ -13,7 +13,10 @@ import { discoverySource, fileSource, type KeySource, uriSource } from "./key-so
 /** What providers are asked with. */
 export interface IdentityParts {
   readonly authorizers: readonly AuthorizerSettings[];
+  /** May call what the operator names. */
   readonly client: Pick<GuardedClient, "call">;
+  /** For addresses that a provider names. */
+  readonly outside: Pick<GuardedClient, "call">;
   readonly clock: Pick<Clock, "monotonicMs" | "wallMs">;
   readonly log: Log;
 }
@@ -26,9 +29,9 @@ export interface TokenIdentity extends Identity {
 
 /** Nothing is read before it is started or asked. */
 export function createIdentity(parts: IdentityParts): TokenIdentity {
-  const { client, clock, log } = parts;
+  const { clock, log } = parts;
   const authorizers = parts.authorizers.map((settings) => {
-    const keys = new IssuerKeys(sourceOf(settings, client), settings.issuer, clock, log);
+    const keys = new IssuerKeys(sourceOf(settings, parts), settings.issuer, clock, log);
     return new Authorizer(settings, keys);
   });
   const byIssuer = Map.groupBy(authorizers, ({ settings }) => settings.issuer);
@@ -72,11 +75,11 @@ export function createIdentity(parts: IdentityParts): TokenIdentity {
 
 function sourceOf(
   { issuer, jwksUri, x509Uri, jwksFile }: AuthorizerSettings,
-  client: IdentityParts["client"],
+  { client, outside }: Pick<IdentityParts, "client" | "outside">,
 ): KeySource {
   if (jwksFile !== undefined) return fileSource(jwksFile);
   const uri = jwksUri ?? x509Uri;
-  return uri === undefined ? discoverySource(client, issuer) : uriSource(client, uri);
+  return uri === undefined ? discoverySource(client, outside, issuer) : uriSource(client, uri);
 }
 
 /** Nothing of it is believed yet. Undefined: it is no token that anybody but us could have made. */

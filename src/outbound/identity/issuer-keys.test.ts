@@ -17,9 +17,12 @@ import { IssuerKeys } from "./issuer-keys.ts";
 import { discoverySource, fileSource, freshMsOf, type KeySource, uriSource } from "./key-sources.ts";
 
 const client = createGuardedClient({ allowed: ["127.0.0.1"], permitsLoopback: false });
+/** Calls public addresses only. */
+const outside = createGuardedClient({ allowed: [], permitsLoopback: false });
 const directory = mkdtempSync(join(tmpdir(), "todoku-keys-"));
 afterAll(async () => {
   await client.close();
+  await outside.close();
   rmSync(directory, { recursive: true });
 });
 
@@ -33,7 +36,7 @@ function theKeys(source: KeySource) {
   const log: Log = {
     ...silentLog,
     warn: (_, message) => void lines.push(message),
-    info: (_, message) => void lines.push(message),
+    info: (_, message) => void lines.push(`info: ${message}`),
   };
   const keys = new IssuerKeys(source, "https://issuer.test", machine, log);
   const find = async (kid: string): Promise<string> => {
@@ -82,7 +85,7 @@ describe("keys of a provider", () => {
 
   it("that the provider has withdrawn count no longer than it said", async () => {
     await using issuer = await anIssuer(first);
-    issuer.state.headers = { "cache-control": "public, max-age=300, must-revalidate" };
+    issuer.state.headers = { "cache-control": "public, max-age=900, must-revalidate", age: "600" };
     const { machine, find } = theKeys(uriSource(client, issuer.jwksUri));
     await find("first");
     issuer.state.keys = [second];
@@ -110,7 +113,42 @@ describe("keys of a provider", () => {
     issuer.state.status = 200;
     machine.pass(1000);
     expect(await find("first")).toBe("first");
-    expect(lines.at(-1)).toBe("the keys of an identity provider can be read again");
+    expect(lines.slice(1)).toEqual([
+      "the keys of an identity provider cannot be read: it answered 503; none of its users can sign in",
+      "info: the keys of an identity provider can be read again",
+    ]);
+  });
+
+  it("that are not there at the start warn nobody before a user needs them, and then once", async () => {
+    await using issuer = await anIssuer(first);
+    issuer.state.status = 503;
+    const { machine, lines, keys, find } = theKeys(uriSource(client, issuer.jwksUri));
+    await keys.start();
+    expect(lines).toEqual([
+      "info: the keys of an identity provider cannot be read yet: it answered 503; they are asked for again when a user comes",
+    ]);
+    // Within the cool-down: nothing is asked again, and yet this user is not let in.
+    expect([await find("first"), await find("first"), issuer.received.length]).toEqual([
+      "unavailable",
+      "unavailable",
+      1,
+    ]);
+    machine.pass(1000);
+    expect(await find("first")).toBe("unavailable");
+    expect(lines.slice(1)).toEqual([
+      "the keys of an identity provider cannot be read: it answered 503; none of its users can sign in",
+    ]);
+  });
+
+  it("that a provider has a little after the start are no word of warning", async () => {
+    await using issuer = await anIssuer(first);
+    issuer.state.status = 503;
+    const { machine, lines, keys, find } = theKeys(uriSource(client, issuer.jwksUri));
+    await keys.start();
+    issuer.state.status = 200;
+    machine.pass(1000);
+    expect(await find("first")).toBe("first");
+    expect(lines.every((line) => line.startsWith("info: "))).toBe(true);
   });
 
   it("that cannot be had make nobody a stranger: it is not known who they are (B8)", async () => {
@@ -185,9 +223,18 @@ describe("an address with keys", () => {
     expect(freshMsOf(header)).toBe(ms);
   });
 
+  it.each<[string, string, number]>([
+    ["max-age=21600", "3600", 300 * minuteMs],
+    ["max-age=21600", "99999", minuteMs],
+    ["max-age=21600", "-5", 360 * minuteMs],
+    ["max-age=21600", "a while", 360 * minuteMs],
+  ])("that says %s, and that a cache has had it for %s seconds, is asked again after %i ms", (header, age, ms) => {
+    expect(freshMsOf(header, age)).toBe(ms);
+  });
+
   it("is found in the issuer's OpenID document, which must be the issuer's own", async () => {
     await using issuer = await anIssuer(first);
-    const source = discoverySource(client, issuer.issuer);
+    const source = discoverySource(client, outside, issuer.issuer);
     expect((await source.read()).keys).toMatchObject([{ kid: "first" }]);
     expect(issuer.received.map(({ path }) => path)).toEqual(["/.well-known/openid-configuration", "/jwks"]);
     issuer.state.configuration = { issuer: "https://another.test" };
@@ -196,11 +243,25 @@ describe("an address with keys", () => {
     expect(await problemOf(source)).toContain("issuer or jwks_uri is missing");
   });
 
+  it("may not be on a private host of the operator's that is another one than the issuer's", async () => {
+    await using issuer = await anIssuer(first);
+    await using backend = await anIssuer(second);
+    const inside = createGuardedClient({ allowed: ["127.0.0.1", "127.0.0.2"], permitsLoopback: false });
+    const source = discoverySource(inside, outside, issuer.issuer);
+    issuer.state.configuration = { jwks_uri: backend.jwksUri.replace("127.0.0.1", "127.0.0.2") };
+    expect(await problemOf(source)).toContain("127.0.0.2 is no public address");
+    issuer.state.configuration = { jwks_uri: "/jwks" };
+    expect(await problemOf(source)).toBe("it is no URL");
+    await inside.close();
+  });
+
   it("may not leave TLS, where the issuer has it", async () => {
     const configuration = JSON.stringify({ issuer: "https://issuer.test", jwks_uri: "http://issuer.test/jwks" });
     const answer = { kind: "answer", status: 200, headers: {}, latencyMs: 1, isPublic: true } as const;
     const call = async () => ({ ...answer, body: Buffer.from(configuration) });
-    expect(await problemOf(discoverySource({ call }, "https://issuer.test"))).toBe("its jwks_uri is not https:");
+    expect(await problemOf(discoverySource({ call }, outside, "https://issuer.test"))).toBe(
+      "its jwks_uri is not https:",
+    );
   });
 });
 

@@ -19,7 +19,10 @@ export class IssuerKeys {
   #freshMs = 0;
   /** Of the last try, whatever came of it. */
   #triedAtMs = Number.NEGATIVE_INFINITY;
-  #hasFailed = false;
+  /** Why they cannot be read. */
+  #problem: string | undefined;
+  /** What the log says of that. */
+  #told: string | undefined;
   #reading: Promise<void> | undefined;
 
   constructor(source: KeySource, issuer: string, clock: Pick<Clock, "monotonicMs">, log: Log) {
@@ -39,22 +42,34 @@ export class IssuerKeys {
     const found = this.#usable().filter(isWanted);
     if (found.length > 0 && isFresh) return found;
     // The provider is known to be away: nobody waits for it while there are keys that are good enough.
-    if (found.length > 0 && this.#hasFailed) {
+    if (found.length > 0 && this.#problem !== undefined) {
       if (this.#mayTry()) void this.#read();
+      this.#tell();
       return found;
     }
     return this.#findAfterReading(isWanted);
   }
 
-  /** Reads them, for the first time: what is wrong is then in the log before the first user comes. */
+  /** Reads them though they are not old. False: they were read a moment ago, or cannot be. */
+  async readAgain(): Promise<boolean> {
+    if (!this.#reading && !this.#mayTry()) return false;
+    await this.#read();
+    return this.#problem === undefined;
+  }
+
+  /** Reads them before the first user comes. That it fails is no warning yet: a provider may start after this server. */
   async start(): Promise<void> {
     await this.#read();
+    if (this.#problem === undefined) return;
+    const then = "they are asked for again when a user comes";
+    this.#log.info(this.#fields(), `the keys of an identity provider cannot be read yet: ${this.#problem}; ${then}`);
   }
 
   async #findAfterReading(isWanted: (key: PublicKey) => boolean): Promise<readonly PublicKey[]> {
     if (this.#reading || this.#mayTry()) await this.#read();
+    this.#tell();
     const found = this.#usable().filter(isWanted);
-    if (found.length === 0 && this.#hasFailed) {
+    if (found.length === 0 && this.#problem !== undefined) {
       throw new TodokuError("unavailable", "the keys of this token's issuer cannot be had now: try again later");
     }
     return found;
@@ -69,7 +84,7 @@ export class IssuerKeys {
   }
 
   #mayTry(): boolean {
-    const isUrgent = this.#hasFailed && this.#usable().length === 0;
+    const isUrgent = this.#problem !== undefined && this.#usable().length === 0;
     const coolDownMs = isUrgent ? identity.firstCoolDownMs : identity.coolDownMs;
     return this.#clock.monotonicMs() - this.#triedAtMs >= coolDownMs;
   }
@@ -84,21 +99,30 @@ export class IssuerKeys {
 
   async #readOnce(): Promise<void> {
     this.#triedAtMs = this.#clock.monotonicMs();
-    const fields = { area: "auth", issuer: this.#issuer, source: redactUrl(this.#source.name) };
     try {
       const { keys, freshMs } = await this.#source.read();
       this.#keys = keys;
       this.#freshMs = freshMs;
       this.#readAtMs = this.#clock.monotonicMs();
-      if (this.#hasFailed) this.#log.info(fields, "the keys of an identity provider can be read again");
-      this.#hasFailed = false;
+      if (this.#problem !== undefined)
+        this.#log.info(this.#fields(), "the keys of an identity provider can be read again");
+      this.#problem = undefined;
+      this.#told = undefined;
     } catch (error) {
-      const { message } = error as Error;
-      const then = this.#usable().length > 0 ? "the last ones stay in use for a day" : "none of its users can sign in";
-      // Once: it is tried again and again.
-      if (!this.#hasFailed)
-        this.#log.warn(fields, `the keys of an identity provider cannot be read: ${message}; ${then}`);
-      this.#hasFailed = true;
+      this.#problem = (error as Error).message;
     }
+  }
+
+  /** Warns of an outage that a user has met: when it begins, and when the last keys are too old. */
+  #tell(): void {
+    if (this.#problem === undefined) return;
+    const then = this.#usable().length > 0 ? "the last ones stay in use for a day" : "none of its users can sign in";
+    if (then === this.#told) return;
+    this.#told = then;
+    this.#log.warn(this.#fields(), `the keys of an identity provider cannot be read: ${this.#problem}; ${then}`);
+  }
+
+  #fields() {
+    return { area: "auth", issuer: this.#issuer, source: redactUrl(this.#source.name) };
   }
 }

@@ -27,14 +27,21 @@ export function uriSource(client: Pick<GuardedClient, "call">, uri: string): Key
   return {
     name: uri,
     async read() {
-      const { text, cacheControl } = await fetchText(client, uri);
-      return { keys: readPublicKeys(text), freshMs: freshMsOf(cacheControl) };
+      const { text, headers } = await fetchText(client, uri);
+      return { keys: readPublicKeys(text), freshMs: freshMsOf(headers["cache-control"], headers.age) };
     },
   };
 }
 
-/** Keys at the address that the issuer's OpenID document names; it may name another one when they are read again. */
-export function discoverySource(client: Pick<GuardedClient, "call">, issuer: string): KeySource {
+/**
+ * Keys at the address that the issuer's OpenID document names; it may name another one when they are read again. `client` may call the issuer's host;
+ * for what the document says of others `outside` is asked: that the operator has named some private host does not mean that an issuer may send us there.
+ */
+export function discoverySource(
+  client: Pick<GuardedClient, "call">,
+  outside: Pick<GuardedClient, "call">,
+  issuer: string,
+): KeySource {
   const uri = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   return {
     name: uri,
@@ -47,7 +54,7 @@ export function discoverySource(client: Pick<GuardedClient, "call">, issuer: str
       // Who can change what is read without TLS can sign everybody in.
       if (issuer.startsWith("https:") && !data.jwks_uri.startsWith("https:"))
         throw new Error("its jwks_uri is not https:");
-      return uriSource(client, data.jwks_uri).read();
+      return uriSource(isSameHost(issuer, data.jwks_uri) ? client : outside, data.jwks_uri).read();
     },
   };
 }
@@ -82,7 +89,11 @@ async function fetchText(client: Pick<GuardedClient, "call">, url: string) {
     throw new Error(`it answered ${result.status}${result.status < 400 ? ": redirects are not followed" : ""}`);
   if (result.body.byteLength > identity.keysMaxBytes)
     throw new Error(`it has more than ${identity.keysMaxBytes} bytes`);
-  return { text: new TextDecoder().decode(result.body), cacheControl: result.headers["cache-control"] };
+  return { text: new TextDecoder().decode(result.body), headers: result.headers };
+}
+
+function isSameHost(one: string, other: string): boolean {
+  return URL.canParse(other) && new URL(one).hostname === new URL(other).hostname;
 }
 
 function parseJson(text: string): unknown {
@@ -93,11 +104,16 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** RFC 9111 5.2.2.1, within our bounds: a provider that says "not at all" would be asked for every user who signs in. */
-export function freshMsOf(cacheControl: string | undefined): number {
+/**
+ * RFC 9111 4.2 and 5.2.2.1, within our bounds: a provider that says "not at all" would be asked for every user who signs in. `age` is how many seconds
+ * caches on the way have had it, of Google's keys mostly an hour or more.
+ */
+export function freshMsOf(cacheControl: string | undefined, age?: string): number {
   const { default: defaultMs, min, max } = identity.keysMs;
   if (cacheControl === undefined) return defaultMs;
   if (/(^|[\s,])(no-store|no-cache)($|[\s,=])/i.test(cacheControl)) return min;
   const [, seconds] = /(?:^|[\s,])max-age="?(\d+)/i.exec(cacheControl) ?? [];
-  return seconds === undefined ? defaultMs : Math.min(Math.max(Number(seconds) * 1000, min), max);
+  if (seconds === undefined) return defaultMs;
+  const leftMs = (Number(seconds) - (/^\d+$/.test(age ?? "") ? Number(age) : 0)) * 1000;
+  return Math.min(Math.max(leftMs, min), max);
 }

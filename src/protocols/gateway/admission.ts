@@ -88,22 +88,15 @@ export class Admission {
       return principal;
     };
     if ("ticket" in brought) {
-      const principal = tickets.redeem(brought.ticket, "GET", endpoint.path);
+      const redeemed = auth.identify(caller, async () => tickets.redeem(brought.ticket, "GET", endpoint.path));
       // A ticket must not carry the empty credential of dev mode to where that is not accepted itself.
-      if (principal.kind !== "open") return checked(principal);
-      const known = auth.authenticate("", caller);
-      return known instanceof Promise ? known.then(checked) : checked(known);
+      return redeemed.then((known) => (known.kind === "open" ? auth.authenticate("", caller) : known)).then(checked);
     }
     const { credential } = brought;
     const hook = hookOf?.(endpoint.path);
+    const question = { credential, headers: request.headers, path: endpoint.path, address: caller.address };
     const known = hook
-      ? hook({
-          credential,
-          headers: request.headers,
-          query: publicQuery(query),
-          path: endpoint.path,
-          address: caller.address,
-        })
+      ? auth.identify(caller, () => hook({ ...question, query: publicQuery(query) }))
       : auth.authenticate(credential, caller);
     return known instanceof Promise ? known.then(checked) : checked(known);
   }

@@ -1,6 +1,7 @@
 // Who is let in, with what, and how others hear that they are not.
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect as connectTcp } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect, refusal, socketUrl } from "../../../test/support/gateway.ts";
@@ -199,6 +200,15 @@ describe("a handshake is refused", () => {
   it("when it is none, with the word that it should be one", async () => {
     const response = await fetch(`${server.url}/push`);
     expect([response.status, response.headers.get("upgrade")]).toEqual([426, "websocket"]);
+  });
+
+  it("over HTTP/2, which has no upgrade", async () => {
+    const session = connectHttp2(server.url);
+    const stream = session.request({ ":path": "/push?token=a" });
+    const [headers] = await once(stream, "response");
+    expect([headers[":status"], headers.upgrade]).toEqual([400, undefined]);
+    stream.resume();
+    session.close();
   });
 });
 

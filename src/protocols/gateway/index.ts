@@ -114,10 +114,12 @@ class Gateway implements GatewayDoor {
     void this.#admit({ ...known, request, socket, head, handshake, query });
   }
 
-  handleHttp(_request: IncomingMessage, response: ServerResponse): void {
-    const text = JSON.stringify({ message: "this is a WebSocket: upgrade must be websocket" });
-    const headers = { ...commonHeaders, upgrade: "websocket", "content-type": "application/json" };
-    response.writeHead(426, headers).end(text);
+  handleHttp({ httpVersionMajor }: IncomingMessage, response: ServerResponse): void {
+    // HTTP/2 has no upgrade: node:http2 throws when an answer names one.
+    const isHttp1 = httpVersionMajor === 1;
+    const message = `this is a WebSocket: ${isHttp1 ? "upgrade must be websocket" : "it begins with HTTP/1.1"}`;
+    const headers = { ...commonHeaders, ...(isHttp1 && { upgrade: "websocket" }), "content-type": "application/json" };
+    response.writeHead(isHttp1 ? 426 : 400, headers).end(JSON.stringify({ message }));
   }
 
   configure(settings: GatewaySettings): void {

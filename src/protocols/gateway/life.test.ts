@@ -1,7 +1,7 @@
 // How connections end, and what they are told before.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SettableMachine } from "../../../test/support/clock.ts";
-import { connect, type GatewayClient, socketUrl } from "../../../test/support/gateway.ts";
+import { connect, type GatewayClient, refusal, socketUrl } from "../../../test/support/gateway.ts";
 import { aServer } from "../../../test/support/server.ts";
 import { configSchema } from "../../config/schema.ts";
 import { limits } from "../../domain/limits.ts";
@@ -143,6 +143,20 @@ describe("a kick", () => {
     expect(await client.closed).toEqual([4503, "moved"]);
     expect(client.frames).toEqual([{ type: "disconnect", reason: "moved", reconnect: true, afterMs: 5000 }]);
   });
+
+  it("is told with its own code to a client whose outbox has no room", async () => {
+    const settings = (more: object) =>
+      configSchema.parse({ dataDir: server.dataDir, gateway: { ...gateway, ...more } });
+    await server.reload(settings({ outboxMaxBytes: 32 * 1024 * 1024 }));
+    const client = await connect(at("/push?user=full"));
+    client.socket.pause();
+    const data = { type: "large", text: "x".repeat(120_000) };
+    for (let n = 0; n < 150; n++) await call("POST", "/v1/notifications", { users: ["full"], data });
+    await server.reload(settings({}));
+    await call("POST", "/v1/connections/kick", { userId: "full", reconnect: false, reason: "banned" });
+    client.socket.resume();
+    expect(await client.closed).toEqual([4410, "banned"]);
+  });
 });
 
 describe("what a client sends", () => {
@@ -233,6 +247,14 @@ describe("rates that a running server takes", () => {
     await reload({});
     for (const client of clients) client.socket.terminate();
   });
+});
+
+it("tickets that are none count like other credentials that are refused", async () => {
+  const settings = (rates: object) => configSchema.parse({ dataDir: server.dataDir, gateway, rates });
+  await server.reload(settings({ failedCredentialsPerMinute: 2 }));
+  const statusOf = async () => (await refusal(at("/push?ticket=none"))).status;
+  expect([await statusOf(), await statusOf(), await statusOf()]).toEqual([401, 401, 429]);
+  await server.reload(settings({ failedCredentialsPerMinute: 0 }));
 });
 
 it("a server that stops tells each client to come back, with 1012", async () => {

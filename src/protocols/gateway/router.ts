@@ -49,8 +49,8 @@ export class Router {
     this.#routes = new Map(Object.entries(routes));
     const own: Actions = {
       ping: (session, frame) => session.reply({ ...toPong(session), ...idOf(frame) }),
-      publish: (session, frame, requestId) => this.#runMessage(session as RoutedSession, "publish", frame, requestId),
-      send: (session, frame, requestId) => this.#runMessage(session as RoutedSession, "send", frame, requestId),
+      publish: (session, frame) => this.#runMessage(session as RoutedSession, "publish", frame),
+      send: (session, frame) => this.#runMessage(session as RoutedSession, "send", frame),
     };
     this.#actions = new Map(Object.entries({ ...parts.actions, ...own }));
   }
@@ -60,16 +60,17 @@ export class Router {
     const selected = frame && this.#selection.select(frame);
     // `$connect`, `$disconnect` and `$default` are no names that a client may use.
     const key = selected?.startsWith("$") ? undefined : selected;
-    const requestId = newId();
-    const action = key === undefined || this.#routes.has(key) ? undefined : this.#actions.get(key);
+    const isRoute = key !== undefined && this.#routes.has(key);
+    const action = key === undefined || isRoute ? undefined : this.#actions.get(key);
     if (frame && key !== undefined && action) {
       addTo(stats.received, key);
-      this.#run(session, key, action, frame, requestId);
+      this.#run(session, key, action, frame);
       return;
     }
-    const route = key !== undefined && this.#routes.has(key) ? key : "$default";
+    const route = isRoute ? key : "$default";
     const target = this.#routes.get(route);
     addTo(stats.received, target === undefined ? "unknown" : route);
+    const requestId = newId();
     if (target === undefined) this.#refuseUnknown(session, selected, frame, requestId);
     else this.#take(session, { route, target, text, messageId: undefined }, frame, requestId);
   }
@@ -87,13 +88,19 @@ export class Router {
     session.reply(namesActions ? { ...error, supported: [...this.#actions.keys(), ...this.#routes.keys()] } : error);
   }
 
-  #run(session: RoutedSession, action: string, handler: ActionHandler, frame: Frame, requestId: string): void {
+  #run(session: RoutedSession, action: string, handler: ActionHandler, frame: Frame): void {
     try {
       checkFrameId(frame);
-      const done = handler(session, frame, requestId);
+      const done = handler(session, frame);
       if (!(done instanceof Promise)) return;
       session.began();
-      done.catch((error: unknown) => this.#answerError(session, action, frame, error)).finally(() => session.ended());
+      done.then(
+        () => session.ended(),
+        (error: unknown) => {
+          this.#answerError(session, action, frame, error);
+          session.ended();
+        },
+      );
     } catch (error) {
       this.#answerError(session, action, frame, error);
     }
@@ -104,7 +111,8 @@ export class Router {
     session.reply({ type: "error", action, ...idOf(frame), error: toErrorJson(error) });
   }
 
-  #runMessage(session: RoutedSession, target: RouteTarget, frame: Frame, requestId: string): void {
+  #runMessage(session: RoutedSession, target: RouteTarget, frame: Frame): void {
+    const requestId = newId();
     try {
       const text = messageTextOf(frame);
       const messageId = Object.hasOwn(frame, "messageId") ? frame.messageId : undefined;

@@ -23,15 +23,8 @@ export interface Session {
   close(code: number, reason: string): void;
 }
 
-/**
- * One action of a client's frame, whose own properties `frame` has; nothing of it is checked. What it throws is answered as an `error` frame.
- * `requestId` is of this frame alone.
- */
-export type ActionHandler = (
-  session: Session,
-  frame: Readonly<Record<string, unknown>>,
-  requestId: string,
-) => void | Promise<void>;
+/** One action of a client's frame, whose own properties `frame` has; nothing of it is checked. What it throws is answered as an `error` frame. */
+export type ActionHandler = (session: Session, frame: Readonly<Record<string, unknown>>) => void | Promise<void>;
 
 /** By the name that selects it. */
 export interface Actions {

@@ -125,8 +125,12 @@ export class SocketSession implements Session, Outlet, LinkHandler {
   }
 
   end({ reason, reconnect, afterMs }: EndAdvice): void {
-    if (!this.isOpen) return;
-    this.reply({ type: "disconnect", reason, reconnect, ...(afterMs === undefined ? {} : { afterMs }) });
+    const link = this.#link;
+    if (!link || !this.isOpen) return;
+    // Past every bound: who is told to stay away must not hear 4408 instead, which says nothing of it.
+    const advice = { type: "disconnect", reason, reconnect, ...(afterMs === undefined ? {} : { afterMs }) };
+    link.send(textFrame(JSON.stringify(advice)));
+    this.#stats.sent++;
     if (!reconnect) this.close(4410, reason);
     else this.close(this.#parts.isStopping() ? 1012 : 4503, reason);
   }
@@ -180,7 +184,8 @@ export class SocketSession implements Session, Outlet, LinkHandler {
       return;
     }
     this.#router.route(this, text, this.#stats);
-    if (this.#isPaused || !this.#isBusy()) return;
+    // What has just been closed is read on for its close frame.
+    if (this.#isPaused || !this.isOpen || !this.#isBusy()) return;
     this.#isPaused = true;
     this.#socket?.pause();
   }
@@ -208,7 +213,7 @@ export class SocketSession implements Session, Outlet, LinkHandler {
     this.#stopWatching?.();
     this.#socket = undefined;
     this.#link = undefined;
-    addTo(counters.of(this.environment).closed, closeLabel(finalCode));
+    addTo(counters.ofKnown(this.environment).closed, closeLabel(finalCode));
     connections.close(this.connection);
     this.#log("a WebSocket is closed", { code: finalCode });
     for (const listener of this.#closeListeners ?? []) listener();
@@ -249,6 +254,7 @@ export class SocketSession implements Session, Outlet, LinkHandler {
     if (!this.#isPaused || this.#isBusy()) return;
     this.#isPaused = false;
     this.#socket?.resume();
+    this.#beginToHear();
   }
 
   #sweepCredential(wallMs: number): void {
@@ -266,9 +272,17 @@ export class SocketSession implements Session, Outlet, LinkHandler {
     this.reply({ type: "auth.expiring", expiresAtMs, inMs: expiresAtMs - wallMs });
   }
 
+  /** Its time begins anew: what it said while it was not read comes now. */
+  #beginToHear(): void {
+    this.#heardMs = this.#parts.tick.nextMs;
+    this.#pings = 0;
+  }
+
   /** A peer that is gone, though nothing said so, is cut. */
   #beat(nowMs: number): void {
     if (!this.isOpen) return;
+    // It is not read for our own work, not because it reads nothing.
+    if (this.#isPaused && this.#running > actionsMax) return;
     if (!isOver(nowMs - this.#heardMs, this.#parts.settings.heartbeatSeconds * (this.#pings + 1))) return;
     if (this.#pings < pingsMax) {
       this.#pings++;

@@ -31,6 +31,11 @@ export class GatewayCounters {
     return stats;
   }
 
+  /** For what ends late: an environment that is gone does not come back for it. */
+  ofKnown(environment: string): GatewayStats {
+    return this.#stats.get(environment) ?? this.of("");
+  }
+
   all(): ReadonlyMap<string, GatewayStats> {
     return this.#stats;
   }

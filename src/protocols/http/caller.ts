@@ -21,9 +21,9 @@ export function authenticate(
   if (authorization !== undefined || others.length > 0) {
     throw new TodokuError("invalid_argument", 'there must be one credential: the Authorization header or one "ticket"');
   }
-  const principal = tickets.redeem(ticket, req.method, new URL(req.url).pathname);
+  const redeemed = auth.identify(caller, async () => tickets.redeem(ticket, req.method, new URL(req.url).pathname));
   // A ticket must not carry the empty credential of dev mode to where that is not accepted itself.
-  return principal.kind === "open" ? auth.authenticate("", caller) : principal;
+  return redeemed.then((principal) => (principal.kind === "open" ? auth.authenticate("", caller) : principal));
 }
 
 /** What the transport knows of who calls. */

@@ -122,7 +122,7 @@ function aDomain() {
       wheel.runOnce();
     },
     subscriptions: () => topics.stats().get("dev")?.subscriptions ?? 0,
-    act: (client: StalledClient, action: string, frame: object) => actions[action]?.(client.session, { ...frame }, "r"),
+    act: (client: StalledClient, action: string, frame: object) => actions[action]?.(client.session, { ...frame }),
   };
 }
 

@@ -22,6 +22,8 @@ export class TopicEncoding implements Encoding {
   }
 
   items(items: readonly TopicItem[]): Uint8Array {
+    // Mostly one: no lists for it.
+    if (items.length === 1) return textFrame(this.#toJson(items[0] as TopicItem));
     return textFrames(items.map((item) => this.#toJson(item)));
   }
 
