@@ -117,7 +117,7 @@ export function createListener(doors: Doors, wheel: TimerWheel, overrides: Liste
     silent.add(socket);
     socket.on("close", closed);
     socket.on("error", ignore); // a reset; `close` follows
-    sniff(socket, decided);
+    sniff(socket, tls !== undefined, decided);
   });
 
   const ended = Promise.withResolvers<void>();
@@ -222,21 +222,24 @@ class SilentSockets {
 /**
  * Reads until the first bytes tell TLS, HTTP/2 and HTTP/1.1 apart. Its caller's deadline ends a socket it never decides about. HTTP/1.1 gets the bytes
  * as if they came just then; to put them back, as for the others, and have them read again takes a third of the time that a connection takes.
+ * Without `speaksTls` a TLS handshake is HTTP/1.1 that is none, which node:http answers at once.
  */
-function sniff(socket: Socket, decided: (socket: Socket, spoken: Protocol | "tls") => void): void {
+function sniff(socket: Socket, speaksTls: boolean, decided: (socket: Socket, spoken: Protocol | "tls") => void): void {
   let head: Buffer | undefined;
   const look = (chunk: Buffer) => {
     head = head ? Buffer.concat([head, chunk]) : chunk;
     const length = Math.min(head.length, h2Preface.length);
-    const isPreface = head.compare(h2Preface, 0, length, 0, length) === 0;
+    // Most begin with GET: to compare their bytes would cost each connection some 4 us.
+    const mayBePreface = head[0] === h2Preface[0];
+    const isPreface = mayBePreface && head.compare(h2Preface, 0, length, 0, length) === 0;
     if (isPreface && length < h2Preface.length) return;
     socket.off("data", look);
-    if (!isPreface && head.subarray(0, 4).equals(h2Preface.subarray(0, 4))) {
+    if (mayBePreface && !isPreface && head.subarray(0, 4).equals(h2Preface.subarray(0, 4))) {
       // Neither: node:http would wait for the rest of an HTTP/2 preface that is none.
       refuse(socket, 400);
       return;
     }
-    if (isPreface || head[0] === tlsHandshake) {
+    if (isPreface || (speaksTls && head[0] === tlsHandshake)) {
       socket.pause();
       socket.unshift(head);
       decided(socket, isPreface ? "http2" : "tls");

@@ -58,6 +58,14 @@ describe("the one port", () => {
     socket.destroy();
   });
 
+  it("answers a TLS handshake at once with 400 where it speaks none", async () => {
+    const socket = connectTcp(server.port, "127.0.0.1");
+    socket.write(Buffer.from("16030100050100000100", "hex"));
+    const [head] = (await once(socket, "data")) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    socket.destroy();
+  });
+
   it("answers a request that offers h2c as if it had not: Java and curl --http2 do with each first one", async () => {
     const socket = connectTcp(server.port, "127.0.0.1");
     socket.write(

@@ -22,7 +22,9 @@ export function toCaller(peerAddress: string | undefined, headers: IncomingHttpH
 /** Whom proxies say that they speak for, in whatever header they say it. */
 function forwardedFor(headers: IncomingHttpHeaders): string | undefined {
   const { forwarded } = headers;
-  const said = [headers["x-forwarded-for"], headers["x-real-ip"], forwarded && hopsOf("forwarded", forwarded).join()];
+  const { "x-forwarded-for": by, "x-real-ip": real } = headers;
+  if (by === undefined && real === undefined && forwarded === undefined) return undefined;
+  const said = [by, real, forwarded && hopsOf("forwarded", forwarded).join()];
   const given = said.filter((one) => one !== undefined);
-  return given.length === 0 ? undefined : given.join();
+  return given.join();
 }

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import type { Log } from "../../lib/log.ts";
 import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
 import type { PresenceChange } from "./presence.ts";
@@ -9,6 +9,11 @@ import type { Populations, User } from "./users.ts";
 /** Users of one batch: to announce and tell so many takes the main thread some 3 ms. */
 const batchMax = 128;
 const retryMs = 1000;
+/**
+ * From one batch to the next while fewer than a full one wait: whoever comes meanwhile shares its two commits. At 2,000 new users a second the
+ * batches would have a dozen users each, and cost 250 us a user in all threads instead of 60.
+ */
+const gatherMs = 25;
 /** Users that are tried again at once while it is in vain: a tenth of a second of the main thread. */
 const triedAgainMax = 1000;
 
@@ -111,10 +116,16 @@ export class Announcer {
       const batch = [...take(this.#waiting, batchMax)];
       if (!(await this.#announce(batch))) break;
       await this.#tell(batch.filter(({ untold }) => untold));
+      await this.#gather();
       marked = this.#mark(); // shares the commit of the next batch
     }
     await marked;
     await this.#mark();
+  }
+
+  async #gather(): Promise<void> {
+    const { size } = this.#waiting;
+    if (this.#state === "started" && size > 0 && size < batchMax) await pause(gatherMs);
   }
 
   /** False: the storage takes nothing. */

@@ -138,10 +138,20 @@ class ConnectionService implements Connections {
   open(wanted: WantedConnection): Connection {
     if (this.#isStopping) throw stoppingError();
     const user = wanted.userId === undefined ? undefined : this.#enter(wanted.environment, wanted.userId);
+    const { environment, userId, principal, path, address, userAgent, outlet } = wanted;
+    // One literal without spreads, which take ten times as long: after a restart everybody comes at once.
     const connection: OpenConnection = {
       id: newId(),
-      ...wanted,
-      ...{ user, number: this.#populations.nextNumber(), connectedAtMs: this.#parts.clock.wallMs() },
+      environment,
+      userId,
+      principal,
+      path,
+      address,
+      userAgent,
+      outlet,
+      user,
+      number: this.#populations.nextNumber(),
+      connectedAtMs: this.#parts.clock.wallMs(),
     };
     const { connections, stats } = this.#populations.of(wanted.environment);
     connections.set(connection.id, connection);

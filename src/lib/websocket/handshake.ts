@@ -68,12 +68,14 @@ function refusalOf({
 }
 
 function names(headers: IncomingHttpHeaders, header: "upgrade" | "connection", value: string): boolean {
-  return listOf(headers[header]).some((entry) => entry.toLowerCase() === value);
+  const given = headers[header]?.toLowerCase();
+  return given === value || listOf(given).includes(value);
 }
 
 /** Empty elements are allowed in a list, and mean nothing (RFC 9110, 5.6.1). */
 function listOf(header: string | undefined): string[] {
-  return (header ?? "")
+  if (header === undefined) return [];
+  return header
     .split(",")
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "");

@@ -6,6 +6,7 @@ export type Brought = { readonly credential: string } | { readonly ticket: strin
 
 /** Browsers cannot set headers of a WebSocket, but they can offer subprotocols. */
 const protocolPrefix = "bearer.";
+const nothing: Brought = { credential: "" };
 
 /**
  * Reads the one credential of a handshake, from `Authorization: Bearer`, the subprotocol `bearer.<token>`, or the query's `authorization`, `token` or `ticket`.
@@ -17,6 +18,7 @@ export function readCredential(
   query: URLSearchParams,
 ): Brought {
   const { authorization } = headers;
+  if (authorization === undefined && protocols.length === 0 && query.size === 0) return nothing;
   const offered = protocols.filter((protocol) => protocol.startsWith(protocolPrefix));
   const tokens = [
     ...(authorization === undefined ? [] : [fromHeader(authorization)]),
