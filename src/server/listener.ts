@@ -260,7 +260,8 @@ function createHttp1(doors: Doors, headersTimeoutMs: number) {
       keepAliveTimeout: limits.http.keepAliveMs,
       connectionsCheckingInterval: Math.min(1000, headersTimeoutMs),
       // Java's HttpClient and `curl --http2` offer h2c with their first request; it is answered as if they had not (RFC 9110 7.8).
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
+      shouldUpgradeCallback: ({ headers }) =>
+        headers.upgrade?.split(",").some((name) => name.trim().toLowerCase() === "websocket") === true,
     },
     (request, response) => doors.handleHttp(request, response),
   );

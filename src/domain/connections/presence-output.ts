@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Log } from "../../lib/log.ts";
 import type { Attributes } from "../attributes.ts";
 import { serverPrincipal } from "../auth/principal.ts";
@@ -79,5 +79,5 @@ function attributesOf({ userId, atMs }: PresenceChange): Attributes {
 
 // The same after a crash, whoever tells it: what was told already is a repeat. A user id may be as long as a message id.
 function messageIdOf({ userId, seq }: PresenceChange): string {
-  return `presence-${createHash("sha256").update(userId).digest("base64url")}-${seq}`;
+  return `presence-${hash("sha256", userId, "base64url")}-${seq}`;
 }

@@ -10,8 +10,16 @@ export interface PendingAppend {
   reject(error: TodokuError): void;
 }
 
-/** Called with a committed batch, before any publisher is told. */
-type OnCommitted = (batch: readonly PendingAppend[], results: readonly AppendResult[]) => void;
+/** Called with a committed batch, before any publisher is told. Returns how many live subscribers it was handed to, items times theirs. */
+type OnCommitted = (batch: readonly PendingAppend[], results: readonly AppendResult[]) => number;
+
+/**
+ * Behind a fan-out as large as this the next commit waits, until what was handed over has been written (flusher.ts: in the second turn) and what
+ * came meanwhile was read. Else the one message that came while the batch was committed goes alone, and its fan-out writes to everyone for it: 8
+ * in flight to 1,000 sockets on disk went in batches of 7, 1, 7, 1, at 3.1 us of CPU a delivery instead of 1.95. Smaller ones wait for nothing.
+ */
+const largeFanOut = 500;
+const turnsToWrite = 3;
 
 /**
  * Group commit: what arrives in one tick, or while a commit runs, is the next batch. One batch is under way at a time, so
@@ -45,8 +53,9 @@ export class AppendQueue {
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#take();
+      let delivered = 0;
       try {
-        this.#onCommitted(batch, await this.#store.append(batch.map((append) => append.item)));
+        delivered = this.#onCommitted(batch, await this.#store.append(batch.map((append) => append.item)));
       } catch (error) {
         const refused = toTodokuError(error);
         const behind = this.#waiting;
@@ -55,6 +64,7 @@ export class AppendQueue {
         for (const append of batch) append.reject(refused);
         for (const append of behind) append.reject(refused);
       }
+      if (delivered >= largeFanOut && this.#waiting.length > 0) await turns(turnsToWrite);
     }
     this.#isBusy = false;
   }
@@ -72,6 +82,11 @@ export class AppendQueue {
     this.#waiting = [];
     return all;
   }
+}
+
+/** So many turns of the event loop. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function bytesOf({ item }: PendingAppend): number {

@@ -171,7 +171,8 @@ class TopicService implements Topics {
   }
 
   /** Numbers are given and durable: first everyone who is live sees the items, then their publishers hear of it, in order. */
-  #committed(batch: readonly PendingAppend[], results: readonly AppendResult[]): void {
+  #committed(batch: readonly PendingAppend[], results: readonly AppendResult[]): number {
+    let delivered = 0;
     const byTopic = new Map<LiveTopic, TopicItem[]>();
     const moved = new Map<string, { key: TopicKey; head: Position }>();
     const { isSingleNode } = this.#options.engine;
@@ -190,6 +191,7 @@ class TopicService implements Topics {
         continue;
       }
       stats.delivered += live.subscribers;
+      delivered += live.subscribers;
       const { value, attributes, tokenId, publishedAtMs } = item;
       const { page, sequence } = result.position;
       const items = byTopic.get(live);
@@ -201,6 +203,7 @@ class TopicService implements Topics {
     for (const [live, items] of byTopic) live.committed(items, nowMs);
     for (const { key, head } of moved.values()) this.#options.engine.bus.send({ kind: "topic-moved", key, head });
     for (let i = 0; i < batch.length; i++) this.#acknowledge(batch[i] as PendingAppend, results[i] as AppendResult);
+    return delivered;
   }
 
   #acknowledge(append: PendingAppend, result: AppendResult): void {

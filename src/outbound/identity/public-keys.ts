@@ -36,10 +36,10 @@ export function readPublicKeys(text: string): readonly PublicKey[] {
 /** May signatures with `alg` be verified with this key? A key that fits another algorithm is how forgers confuse verifiers. */
 export function fits({ key, alg: said }: PublicKey, alg: string): boolean {
   if (!key || (said !== undefined && said !== alg && !(said === "Ed25519" && alg === "EdDSA"))) return false;
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+  const { asymmetricKeyType: type } = key;
   if (/^[RP]S/.test(alg)) return type === "rsa";
   if (alg === "EdDSA") return type === "ed25519";
-  return type === "ec" && details?.namedCurve === curves[alg];
+  return type === "ec" && key.asymmetricKeyDetails?.namedCurve === curves[alg];
 }
 
 const curves: Readonly<Record<string, string>> = { ES256: "prime256v1", ES384: "secp384r1", ES512: "secp521r1" };

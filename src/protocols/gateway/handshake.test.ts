@@ -202,6 +202,21 @@ describe("a handshake is refused", () => {
     expect([response.status, response.headers.get("upgrade")]).toEqual([426, "websocket"]);
   });
 
+  it("is one also among other protocols that the client offers", async () => {
+    const socket = connectTcp(server.port, "127.0.0.1");
+    const key = "dGhlIHNhbXBsZSBub25jZQ==";
+    const lines = [
+      "GET /push HTTP/1.1",
+      `Host: 127.0.0.1:${server.port}`,
+      "Connection: Upgrade",
+      "Upgrade: other, WebSocket",
+    ];
+    socket.write([...lines, "Sec-WebSocket-Version: 13", `Sec-WebSocket-Key: ${key}`, "", ""].join("\r\n"));
+    const [head] = await once(socket.setEncoding("latin1"), "data");
+    expect(head).toMatch(/^HTTP\/1.1 101 /);
+    socket.destroy();
+  });
+
   it("over HTTP/2, which has no upgrade", async () => {
     const session = connectHttp2(server.url);
     const stream = session.request({ ":path": "/push?token=a" });

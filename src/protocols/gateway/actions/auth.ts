@@ -13,12 +13,21 @@ export function createAuthActions(
   { auth }: { readonly auth: Pick<Auth, "authenticate"> },
   onAdopted: (session: Session) => void,
 ): Actions {
+  let lastTurn = 0;
+  /** Of each session, the newest refresh that was taken. */
+  const taken = new WeakMap<Session, number>();
   return {
     async "auth.refresh"(session, frame) {
       const { token } = check(refreshSchema, frame, "the frame");
+      const turn = ++lastTurn;
       const principal = await auth.authenticate(token, callerOf(session));
       if (!session.isOpen) return;
       checkIsSame(session, principal);
+      // How long a token takes to verify says nothing of which is the newer one.
+      if ((taken.get(session) ?? 0) > turn) {
+        throw new TodokuError("failed_precondition", "a later auth.refresh of this connection was taken already");
+      }
+      taken.set(session, turn);
       session.adopt(principal);
       onAdopted(session);
       const { expiresAtMs } = principal;
