@@ -288,6 +288,7 @@ describe("a started server", () => {
     ["queues.md", 2],
     ["test-your-client.md", 1],
     ["websocket.md", 1],
+    ["websocket-backend.md", 1],
   ])("runs the complete scripts of docs/guides/%s:", (page, count) => {
     const guide = read(`docs/guides/${page}`);
     const scripts = blocks(guide, "js").filter((text) => /^\/\/ [\w-]+\.mjs\n/.test(text));

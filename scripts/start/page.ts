@@ -24,6 +24,8 @@ export async function buildPage({ name, pageSources }: PageOwner): Promise<void>
   const vite = repositoryPath("node_modules/vite/bin/vite.js");
   const build = spawn(process.execPath, [vite, "build", "web", "--logLevel", "warn"], {
     cwd: example,
+    // A test's NODE_ENV would build React for development: slower, larger, with each effect run twice.
+    env: { ...process.env, NODE_ENV: "production" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const [[code], out, errors] = await Promise.all([once(build, "close"), text(build.stdout), text(build.stderr)]);

@@ -29,7 +29,7 @@ const grantsSchema = z.strictObject({
     .describe("Topics that they may publish to, each `cache/topic`."),
   routes: templates(problemOfNameTemplate)
     .default([...defaultTemplates.routes])
-    .describe("Routes of the gateway that they may use."),
+    .describe("Routes of the gateway that they may use; those of `gateway.endpoints[].routes` have to be named."),
   watch: templates(problemOfNameTemplate).default([]).describe("Users whose presence they may watch."),
 });
 
@@ -51,7 +51,11 @@ const authorizerSchema = z
       ),
     jwksUri: url.optional().describe("Where its keys are, as a JSON Web Key Set."),
     x509Uri: url.optional().describe("Where its keys are, as certificates by key id, as Firebase has them."),
-    jwksFile: z.string().min(1).optional().describe("A file with its keys, in either form."),
+    jwksFile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A file with its keys, in either form; a relative path starts at the working directory."),
     audiences: z
       .array(z.string().min(1).max(2048))
       .describe("A token must be for one of these: its claim `aud`, or `client_id`. Empty: for anybody."),

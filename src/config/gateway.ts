@@ -38,7 +38,7 @@ const endpointSchema = z.strictObject({
     .record(routeKey, z.enum(["publish", "send"]))
     .default({})
     .describe(
-      "Routes of your own, and `$default`: the whole frame is published to the topic, or sent to the queue, `messages`.",
+      "Routes of your own, and `$default`, each `publish` or `send`, like `{order: send}`: the whole frame goes to the topic, or to the queue, `messages`.",
     ),
   ackStyle: z
     .enum(["todoku", "aws"])

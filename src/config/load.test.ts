@@ -145,7 +145,7 @@ describe("the configuration", () => {
       ["trustedProxies[0] (TODOKU_TRUSTED_PROXIES)", "10.0.0.0/8", '"10.0.0.0/33"'],
       ["outbound.allow[0] (TODOKU_OUTBOUND_ALLOW)", "10.0.0.0/8", '"receiver:80"'],
       ["log.areas", "", "htpp"],
-      ["behindProxy (TODOKU_BEHIND_PROXY)", "boolean", '"yes"'],
+      ["behindProxy (TODOKU_BEHIND_PROXY)", "true or false", '"yes"'],
       [`log.level (${file})`, '"debug"', '"loud"'],
     ] as const) {
       const problem = problems.find((one) => one.startsWith(place)) ?? "";

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { redactUrl } from "../lib/redact-url.ts";
+import { sentenceOf } from "../lib/value-sentences.ts";
 import { type Field, fieldsOf, isGroup, membersOf, setAt, valueAt } from "./fields.ts";
 import { readConfigFile } from "./file.ts";
 import { ConfigError, nearest } from "./problems.ts";
@@ -57,7 +58,7 @@ export function loadConfig({
     sources.set(field.path, source);
     if (value !== undefined) setAt(values, field.path, value);
   }
-  const checked = configSchema.safeParse(values);
+  const checked = configSchema.safeParse(values, { error: sentenceOf });
   if (!checked.success)
     throw new ConfigError(checked.error.issues.flatMap((issue) => describe(issue, fields, values, sources)));
   const settings = fields.map((field) => ({

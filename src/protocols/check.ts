@@ -1,12 +1,13 @@
 import type { z } from "zod";
 import { TodokuError } from "../domain/errors.ts";
+import { sentenceOf } from "../lib/value-sentences.ts";
 
 /**
  * `value` as `schema` has it; `whole` is what `value` is called.
  * @throws TodokuError `invalid_argument` that names the first wrong field, or `whole`.
  */
 export function check<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: sentenceOf });
   if (result.success) return result.data;
   const issue = deepest(result.error.issues[0] as z.core.$ZodIssue, []);
   const field = issue.path.length === 0 ? whole : `"${issue.path.map(String).join(".")}"`;

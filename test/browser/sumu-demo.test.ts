@@ -24,6 +24,8 @@ describe("sumu-demo in Chromium", () => {
   const told = (page: Page, text: string) => page.locator(".mantine-Notification-root", { hasText: text }).waitFor();
   const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
 
+  const connectionsUrl = () => `http://127.0.0.1:${app.todoku.port}/v1/connections`;
+
   beforeAll(async () => {
     await buildPage(applications[2]);
     directory = await aDirectory();
@@ -84,10 +86,12 @@ describe("sumu-demo in Chromium", () => {
     const page = pageOf.alice();
     await write(page, "", "UNICAST");
     await button(page, "Publish").click();
-    await told(page, "The text is empty");
+    await page.getByText("The text is empty.").waitFor();
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("TEXTAREA");
     await write(page, "to whom?", "MULTICAST");
     await button(page, "Send").click();
-    await told(page, "No users chosen");
+    await page.getByText("Choose at least one user.").waitFor();
+    expect(await page.getByText("The text is empty.").count()).toBe(0);
     expect(await page.getByText("8 / 150").count()).toBe(1);
     await page.getByRole("textbox", { name: "Text" }).fill("x".repeat(200));
     expect(await page.getByText("150 / 150").count()).toBe(1);
@@ -95,6 +99,7 @@ describe("sumu-demo in Chromium", () => {
     await told(page, "Pong");
     await button(page, "Disconnect").click();
     await Promise.all([told(page, "Disconnected"), state(page, "disconnected")]);
+    expect(await page.getByText(/users? connected/).count()).toBe(0);
     for (const name of ["Publish", "Send", "Ping", "Disconnect"])
       expect({ name, isDisabled: await button(page, name).isDisabled() }).toEqual({ name, isDisabled: true });
     await page.getByRole("textbox", { name: "Text" }).press("Control+Enter");
@@ -103,6 +108,17 @@ describe("sumu-demo in Chromium", () => {
     await counted(pageOf.bob(), 1);
     await button(page, "Connect").click();
     await Promise.all([counted(page, 2), counted(pageOf.bob(), 2)]);
+  });
+
+  it("shows who looks, and behind the count who is there", async () => {
+    const page = pageOf.alice();
+    expect(await page.getByTitle("Signed in as Alice").textContent()).toBe("Alice");
+    await button(page, "2 users connected").click();
+    const names = page.getByRole("list", { name: "Connected users" }).getByRole("listitem");
+    await names.first().waitFor();
+    expect(await names.allTextContents()).toEqual(["Alice (you)", "Bob"]);
+    await page.keyboard.press("Escape");
+    await names.first().waitFor({ state: "hidden" });
   });
 
   it("shows at each button the code that it runs", async () => {
@@ -130,9 +146,13 @@ describe("sumu-demo in Chromium", () => {
     await told(page, "still here");
     expect((await noticesOf(page)).slice(before)).toEqual(["New message from Bob: still here"]);
     await counted(page, 2);
+    await write(page, "are you there?", "MULTICAST", ["Bob"]);
     await second.goto("about:blank");
     await told(page, "Bob is OFFLINE");
     await counted(page, 1);
+    await page.getByText("Bob (gone)").waitFor();
+    await button(page, "Publish").click();
+    await page.getByText("Bob is not there.").waitFor();
     await second.goto(app.pageUrl);
     await Promise.all([told(page, "Bob is ONLINE"), counted(page, 2), counted(second, 2)]);
   });
@@ -140,6 +160,7 @@ describe("sumu-demo in Chromium", () => {
   it("finds its way back when the server is killed, with the right list, and loses nothing that it took", async () => {
     const [page, other] = [pageOf.alice(), pageOf.bob()];
     const second = await openWindow(other, app);
+    const before = (await noticesOf(other)).length;
     // What is taken now can be carried out after the kill only.
     app.backend.child.kill("SIGSTOP");
     await write(page, "before the kill", "BROADCAST");
@@ -153,8 +174,10 @@ describe("sumu-demo in Chromium", () => {
     await app.startTodoku();
     await Promise.all([state(page, "connected"), state(other, "connected"), told(other, "before the kill")]);
     await Promise.all([counted(page, 2), counted(other, 2)]);
-    const heard = (await noticesOf(other)).filter((text) => text.includes("before the kill"));
-    expect(heard).toEqual(["New message from Alice: before the kill"]);
+    const notices = (await noticesOf(other)).slice(before);
+    expect(notices.filter((text) => !text.startsWith("Reconnecting"))).toEqual([
+      "New message from Alice: before the kill",
+    ]);
     await other.goto("about:blank");
     await counted(page, 1);
   });
@@ -199,14 +222,25 @@ describe("sumu-demo in Chromium", () => {
     await page.waitForFunction(() => document.querySelector("textarea")?.value === "");
   });
 
+  it("says that the user was signed out when an operator ends the connection, and can connect again", async () => {
+    const page = pageOf.alice();
+    const kick = { everyone: true, reconnect: false, reason: "by an operator" };
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${connectionsUrl()}/kick`, { method: "POST", headers, body: JSON.stringify(kick) });
+    expect(answer.status).toBe(200);
+    await told(page, "You were signed out");
+    await state(page, "disconnected");
+    await button(page, "Connect").click();
+    await state(page, "connected");
+  });
+
   it("closes its socket when the user logs out", async () => {
     const page = pageOf.alice();
     // The page would go away, and its socket with it, to sign out at the provider too.
     await page.route("**/session/end**", (route) => route.fulfill({ status: 204 }));
     await page.getByRole("button", { name: "Log out" }).click();
     await page.getByRole("button", { name: "Sign in" }).waitFor();
-    const connections = async () =>
-      (await (await fetch(`http://127.0.0.1:${app.todoku.port}/v1/connections`)).json()) as unknown;
+    const connections = async () => (await (await fetch(connectionsUrl())).json()) as unknown;
     await expect.poll(connections).toMatchObject({ connections: [] });
   });
 });

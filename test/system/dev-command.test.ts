@@ -42,7 +42,9 @@ describe("todoku dev", () => {
   it("prints what to paste, keeps its data to its owner, and ends cleanly", async () => {
     const server = await dev("--fault-admin-port", "0");
     const { stdout } = server.output();
-    for (const word of ["/block", "/unblock", "Node SDK", "web SDK", "curl", "CLI", dataDir(), `port: ${server.port}`])
+    const socketUrl = `ws://127.0.0.1:${server.port}/push?user=alice`;
+    const clients = ["Node SDK", "web SDK", "curl", "CLI", `WebSocket ${socketUrl}`];
+    for (const word of ["/block", "/unblock", ...clients, dataDir(), `port: ${server.port}`])
       expect(stdout).toContain(word);
     expect((await stat(dataDir())).mode & 0o777).toBe(0o700);
     await post(server, "/v1/caches", { name: "c" });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { silentLog } from "../../task-notifications/testing/log.ts";
+import { aLog, silentLog } from "../../task-notifications/testing/log.ts";
 import type { Message } from "../../task-notifications/worker/task-queue.ts";
 import { startQueueLoop } from "./queue-loop.ts";
 
@@ -37,4 +37,26 @@ it("handles each message of a batch by itself, and gives back only what failed (
   await loop.close();
   expect(deleted.sort()).toEqual(["a", "b", "d", "e", "f", "g", "h", "i", "j"]);
   expect(hidden).toEqual([{ messageId: "c", seconds: 4 }]);
+});
+
+it("says once that Todoku is away, and once that it is there again", async () => {
+  const { log, lines, logged } = aLog();
+  let polls = 0;
+  const loop = startQueueLoop({
+    queue: {
+      async receive(_max, _visibility, signal) {
+        if (polls++ < 2) throw new Error("away");
+        if (polls === 3) return [];
+        return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      },
+      delete: async () => "done",
+      hide: async () => "done",
+    },
+    handle: async () => {},
+    log,
+  });
+  await logged("Todoku is there again");
+  await loop.close();
+  const levels = lines.map((line) => (JSON.parse(line) as { level: number }).level);
+  expect(levels.filter((level) => level >= 30)).toEqual([40, 30]);
 });

@@ -6,7 +6,7 @@ export interface QueueLoopOptions {
   readonly queue: Pick<TaskQueue, "receive" | "delete" | "hide">;
   /** Throws when the message has to come again. */
   handle(message: Message): Promise<void>;
-  readonly log: Pick<Logger, "warn">;
+  readonly log: Pick<Logger, "debug" | "info" | "warn">;
 }
 
 const batchMax = 10;
@@ -30,12 +30,15 @@ async function loop(options: QueueLoopOptions, signal: AbortSignal): Promise<voi
   while (!signal.aborted) {
     try {
       const messages = await options.queue.receive(batchMax, visibilitySeconds, signal);
+      if (backoff.hasFailed) options.log.info({}, "Todoku is there again");
       backoff.reset();
       // Each by itself: one that fails takes none of the others with it.
       await Promise.all(messages.map((message) => handleOne(message, options)));
     } catch (error) {
       if (signal.aborted) return;
-      options.log.warn({ err: error }, "the queue cannot be asked; trying again");
+      // Once for each time that it is away: a restart is no five warnings.
+      const level = backoff.hasFailed ? "debug" : "warn";
+      options.log[level]({ err: error }, "the queue cannot be asked; trying until it can");
       await backoff.pause(signal).catch(() => {});
     }
   }

@@ -39,7 +39,8 @@ export interface Client {
   follow(path: string, after: string | undefined, signal: AbortSignal, hints?: Hints): AsyncGenerator<ServerEvent>;
 }
 
-type Hints = Readonly<Record<string, string>>;
+/** By error code; a function is told why the server refused. */
+type Hints = Readonly<Record<string, string | ((reason: string) => string | undefined)>>;
 
 /** Adds `--url`, `--api-key`, `--env` and `--json`. */
 export function withConnection(command: Command): Command {
@@ -174,8 +175,9 @@ const generalHints: Hints = {
 function toFailure(problem: unknown, status: number, base: string, hints: Hints): CallFailure {
   const { detail, code } = (problem ?? {}) as { detail?: unknown; code?: unknown };
   if (typeof detail !== "string" || typeof code !== "string") return notTodoku(base, status);
+  const hint = hints[code] ?? generalHints[code];
   return new CallFailure(printable(detail), {
-    hint: hints[code] ?? generalHints[code],
+    hint: typeof hint === "function" ? hint(detail) : hint,
     code,
     isTemporary: ["unavailable", "internal", "limit_exceeded"].includes(code),
   });

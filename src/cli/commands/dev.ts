@@ -1,5 +1,7 @@
 import type { Command } from "commander";
+import type { Config } from "../../config/schema.ts";
 import { wrapCredential } from "../../domain/auth/credential.ts";
+import { openPrincipal } from "../../domain/auth/open-access.ts";
 import type { RunningServer } from "../../server/server.ts";
 import { loadFor, withConfigFlags } from "./config-flags.ts";
 import { runServer } from "./run-server.ts";
@@ -10,13 +12,23 @@ export function registerDev(program: Command): void {
     .command("dev")
     .description("start a server for development: loopback only, no credential needed");
   withConfigFlags(command, "dev").action(async (options: Record<string, unknown>) => {
-    const server = await runServer("dev", () => loadFor("dev", options, process.env));
-    process.stdout.write(`${greeting(server)}\n`);
+    const load = () => loadFor("dev", options, process.env);
+    const server = await runServer("dev", load);
+    process.stdout.write(`${greeting(server, socketPathOf(load().config))}\n`);
   });
 }
 
+/** Where a WebSocket is taken that brings what dev mode asks for; undefined: nowhere. */
+function socketPathOf({ gateway }: Config): string | undefined {
+  const { environment: dev } = openPrincipal;
+  return gateway.endpoints.find(
+    ({ environment = dev, hook, apiKeyRequired }) => environment === dev && !hook && !apiKeyRequired,
+  )?.path;
+}
+
 /** What to paste, for each kind of client. */
-function greeting({ url, endpoint, isSecure, port, dataDir, devKey, faultAdminUrl }: RunningServer): string {
+function greeting(server: RunningServer, socketPath: string | undefined): string {
+  const { url, endpoint, isSecure, port, dataDir, devKey, faultAdminUrl } = server;
   const host = new URL(url).hostname;
   const key = devKey === undefined ? undefined : wrapCredential(endpoint, devKey);
   const nodeEndpoints = `cacheEndpoint: "${host}:${port}", controlEndpoint: "${host}:${port}", tokenEndpoint: "${host}:${port}"`;
@@ -29,6 +41,7 @@ function greeting({ url, endpoint, isSecure, port, dataDir, devKey, faultAdminUr
     key === undefined
       ? `CredentialProvider.forMomentoLocal({ endpointOverrides: { ${webEndpoints} } })`
       : `CredentialProvider.fromString({ apiKey, endpointOverrides: { ${webEndpoints} } })`;
+  const socketHeader = key === undefined ? "" : " with the header authorization: Bearer $TODOKU_API_KEY";
   const bearer = key === undefined ? "" : ` -H "authorization: Bearer $TODOKU_API_KEY"`;
   const urlFlag = port === 8080 ? "" : ` --url ${url}`;
   return [
@@ -39,6 +52,9 @@ function greeting({ url, endpoint, isSecure, port, dataDir, devKey, faultAdminUr
     `  curl      curl -X POST ${url}/v1/caches${bearer} -H "content-type: application/json" -d '{"name":"demo"}'`,
     `            curl -X POST ${url}/v1/topics/demo/hello${bearer} -H "content-type: application/json" -d '{"text":"hi"}'`,
     `  CLI       npm run todoku -- topic subscribe demo hello${urlFlag}`,
+    ...(socketPath === undefined
+      ? []
+      : [`  WebSocket ${url.replace(/^http/, "ws")}${socketPath}?user=alice${socketHeader}`]),
     ...(isSecure
       ? [`  TLS       https://${endpoint}; an SDK needs a key and nothing else: CredentialProvider.fromString(key)`]
       : []),

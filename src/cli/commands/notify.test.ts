@@ -28,6 +28,13 @@ describe("todoku notify", () => {
     expect([alice.frames, bob.frames]).toEqual([['{"id":"n-1","a":1}', '"hello there"'], []]);
   });
 
+  it("warns of JSON that is broken, and sends it as the text that it is", async () => {
+    using alice = aConnection(door.connections, "alice");
+    const sent = await run("notify", "--user", "alice", '{"type":"order"');
+    expect(sent).toMatchObject({ code: 0, stderr: expect.stringMatching(/^warning: this is no JSON/) });
+    expect(alice.frames).toEqual([JSON.stringify('{"type":"order"')]);
+  });
+
   it("sends to everybody but the excluded, when that is said", async () => {
     using alice = aConnection(door.connections, "alice");
     using bob = aConnection(door.connections, "bob");
@@ -52,11 +59,11 @@ describe("todoku notify", () => {
 describe("todoku connections", () => {
   it("lists them, all or of one user", async () => {
     using alice = aConnection(door.connections, "alice");
-    using _bob = aConnection(door.connections, "b\u0007ob");
+    using _bob = aConnection(door.connections, "b\u202eob");
     const { stdout } = await run("connections", "list");
     expect(stdout).toMatch(/^ID +USER +CONNECTED +LAST ACTIVE +ADDRESS +PATH\n/);
     expect(stdout).toMatch(new RegExp(`\\n${alice.connection.id} +alice +\\d{4}-.* +127.0.0.1 +/push\\n`));
-    expect(stdout).toContain("b\\u0007ob");
+    expect(stdout).toContain("b\\u202eob");
     const ofUser = JSON.parse((await run("connections", "list", "--user", "alice", "--json")).stdout);
     expect(ofUser).toMatchObject({ connections: [{ connectionId: alice.connection.id, userId: "alice" }] });
   });

@@ -33,7 +33,10 @@ export function registerNotify(program: Command, io: CommandIo = processIo): voi
         command.error("error: give either --user or --broadcast");
       if (exclude_users && !broadcast) command.error("error: --exclude goes with --broadcast");
       const client = createClient(command, options, io);
-      const body = { users, exclude_users, data: toData(await readText(command, text, io)), id };
+      const data = toData(await readText(command, text, io));
+      if (typeof data === "string" && /^\s*[[{]/.test(data))
+        io.stderr.write("warning: this is no JSON though it begins like it: it is sent as a text\n");
+      const body = { users, exclude_users, data, id };
       const answer = await client.call("POST", "/v1/notifications", body);
       io.stdout.write(`${options.json ? JSON.stringify(answer) : toLine(answer as NotifiedJson)}\n`);
     });

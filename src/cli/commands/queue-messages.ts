@@ -23,6 +23,7 @@ interface PeekOptions extends ConnectionOptions {
 interface MessageJson {
   readonly messageId: string;
   readonly body: string;
+  readonly attributes?: Readonly<Record<string, { readonly value: string }>>;
   readonly receiveCount: number;
   readonly sentAtMs: number;
 }
@@ -66,7 +67,7 @@ function registerSend(queue: Command, io: CommandIo): void {
 
 function registerReceive(queue: Command, io: CommandIo): void {
   withConnection(queue.command("receive"))
-    .description("receive messages and print them: time sent, id, number of receives, body")
+    .description("receive messages and print them: time sent, id, number of receives, attributes, body")
     .argument("<name>", "name of the queue")
     .addOption(new Option("--max <n>", "so many at most, up to 10 (default: 1)").argParser(toCount))
     .addOption(new Option("--wait <seconds>", "wait for the first one, up to 20 (default: 0)").argParser(toSeconds))
@@ -91,7 +92,7 @@ function registerReceive(queue: Command, io: CommandIo): void {
 function registerPeek(queue: Command, io: CommandIo): void {
   withConnection(queue.command("peek"))
     .description(
-      "print messages without receiving them: sequence number, state, time sent, id, number of receives, body",
+      "print messages without receiving them: sequence number, state, time sent, id, number of receives, attributes, body",
     )
     .argument("<name>", "name of the queue")
     .addOption(new Option("--after <n>", "begin behind this sequence number").argParser(toCount))
@@ -113,6 +114,8 @@ async function deleteAll(client: Client, name: string, receiptHandles: readonly 
   await client.call("POST", `${pathOf(name)}/delete`, { receiptHandles }, queueHints);
 }
 
-function toLine({ sentAtMs, messageId, receiveCount, body }: MessageJson): string {
-  return `${new Date(sentAtMs).toISOString()}  ${printable(messageId)}  ${receiveCount}  ${printable(body)}`;
+function toLine({ sentAtMs, messageId, receiveCount, attributes = {}, body }: MessageJson): string {
+  const named = Object.entries(attributes).map(([name, { value }]) => printable(`${name}=${value}`));
+  const cells = [new Date(sentAtMs).toISOString(), printable(messageId), receiveCount, named.join(" "), printable(body)];
+  return cells.filter((cell) => cell !== "").join("  ");
 }

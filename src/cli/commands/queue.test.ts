@@ -57,6 +57,14 @@ describe("todoku queue", () => {
     expect(await run("peek", "q", "--after", "1")).toEqual([0, "", ""]);
   });
 
+  it("shows the attributes of a message, such as who sent it", async () => {
+    await run("create", "q");
+    const attributes = { user_id: { type: "String" as const, value: "ali\u0007ce" } };
+    await door.queueMessages.send(door.principal, "q", [{ body: "a", attributes, messageId: "m" }]);
+    const line = "2026-01-02T00:00:00.000Z  m  1  user_id=ali\\u0007ce  a\n";
+    expect(await run("receive", "q")).toEqual([0, line, ""]);
+  });
+
   it("reads a body from stdin, prints JSON, and deletes what it printed", async () => {
     await run("create", "q");
     const sent = runCommand(["queue", "send", "q", "-"], { TODOKU_URL: door.url }, [Buffer.from("grüße\n")]);

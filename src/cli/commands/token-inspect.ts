@@ -5,8 +5,12 @@ import { type CredentialJson, explainCredential } from "./credential-sentences.t
 import { readText } from "./input.ts";
 import type { CommandIo } from "./io.ts";
 
+/** Of a token that is genuine but expired, or for somebody else, the reason says all. */
 const hints = {
-  unauthenticated: "it is forged, cut off, of another server, or signed by a key that has retired",
+  unauthenticated: (reason: string) =>
+    /not valid$|signature/.test(reason)
+      ? "it is forged, cut off, of another server, or signed by a key that has retired"
+      : undefined,
 };
 
 /** `todoku token inspect`. */

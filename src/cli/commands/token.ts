@@ -35,7 +35,10 @@ function registerCreate(token: Command, io: CommandIo): void {
         .makeOptionMandatory(),
     )
     .option("--token-id <id>", "items that it publishes carry this id; all tokens with it can be revoked together")
-    .option("--user-id <id>", "whom it is for; all tokens of a user can be revoked together")
+    .option(
+      "--user-id <id>",
+      "whom it is for: the user of its WebSockets; all tokens of a user can be revoked together",
+    )
     .action(async (options: CreateOptions, command: Command) => {
       const { grant, validFor, tokenId, userId } = options;
       const body = { grants: grant, validForSeconds: validFor / 1000, tokenId, userId };

@@ -51,7 +51,7 @@ describe("a resource file", () => {
       'secrets: "s" stands there twice',
     ],
     ["webhooks: [{ cache: c, name: w, topic: t }]", "webhooks[0].url: "],
-    ["caches: [{ name: a, durability: tape }]", "caches[0].durability: Invalid option"],
+    ["caches: [{ name: a, durability: tape }]", 'caches[0].durability: must be one of "disk", "memory"'],
     ["a: [", "it is no YAML: "],
     ["caches", "the file: "],
   ])("that says %j is refused with the place", (text, message) => {

@@ -1,6 +1,7 @@
 import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { grantSchema } from "../../domain/auth/grants.ts";
+import { sentenceOf } from "../../lib/value-sentences.ts";
 
 // Bounds are the server's to know: here stands what a file looks like, so that a slip of the pen is found before anything is changed.
 const name = z.string().min(1);
@@ -52,7 +53,7 @@ export class ResourceFileError extends Error {
 
 /** YAML, or JSON, which is YAML too. @throws ResourceFileError. */
 export function parseResourceFile(text: string): ResourceFile {
-  const { data, error } = resourceFileSchema.safeParse(parseYaml(text) ?? {});
+  const { data, error } = resourceFileSchema.safeParse(parseYaml(text) ?? {}, { error: sentenceOf });
   if (error) {
     throw new ResourceFileError(error.issues.map((issue) => `${placeOf(issue)}: ${wordsOf(issue)}`).join("\n"));
   }

@@ -17,7 +17,7 @@ export interface ConnectRequest {
 
 /** Whom the backend lets in. */
 export interface ConnectAnswer {
-  /** Well formed, 1 to `limits.userIdMaxLength` characters. */
+  /** One that `problemOfUserId` has nothing against. */
   readonly userId: string;
   /** Absent: what a user may do by default. */
   readonly grants?: readonly TokenGrant[] | undefined;

@@ -9,6 +9,7 @@ import { checkGrants, type TokenGrant, tokenGrantSchema } from "./grants.ts";
 import type { Principal } from "./principal.ts";
 import type { Revocations } from "./revocations.ts";
 import type { SigningKeys } from "./signing-keys.ts";
+import { problemOfUserId } from "./user-id.ts";
 import type { JudgedCredential, Verdict, Withdrawals } from "./withdrawal.ts";
 
 const algorithm = "HS256";
@@ -154,12 +155,10 @@ function toPrincipal({
 function checkRequest({ grants, tokenId, userId, validForMs }: TokenRequest): void {
   checkGrants(grants);
   checkLength("tokenId", tokenId, limits.tokenIdMaxLength);
-  if (userId !== undefined) checkLength("userId", userId, limits.userIdMaxLength);
-  if (userId === "") throw new TodokuError("invalid_argument", "userId must not be empty");
+  const problem = userId === undefined ? undefined : problemOfUserId(userId);
+  if (problem !== undefined) throw new TodokuError("invalid_argument", `userId ${problem}`);
   // JSON in UTF-8 would change it: a revocation of it would then not find the token.
-  if (!tokenId.isWellFormed() || userId?.isWellFormed() === false) {
-    throw new TodokuError("invalid_argument", "tokenId and userId must be well-formed Unicode");
-  }
+  if (!tokenId.isWellFormed()) throw new TodokuError("invalid_argument", "tokenId must be well-formed Unicode");
   if (!(validForMs >= 1 && validForMs <= limits.disposableTokenMaxMs)) {
     throw new TodokuError(
       "invalid_argument",

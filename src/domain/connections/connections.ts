@@ -3,8 +3,8 @@ import { newId } from "../../lib/random-ids.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import { authorize } from "../auth/authorize.ts";
 import type { Principal } from "../auth/principal.ts";
+import { problemOfUserId } from "../auth/user-id.ts";
 import { TodokuError } from "../errors.ts";
-import { limits } from "../limits.ts";
 import { oneByOne, stoppingError } from "../topics/stopping.ts";
 import type { Connection, EndAdvice, SharedMessage } from "./connection.ts";
 import { HeldMessages } from "./held-messages.ts";
@@ -315,9 +315,6 @@ function endInTurns(connections: readonly Connection[], advice: EndAdvice): void
 
 /** @throws TodokuError `invalid_argument`. */
 function checkUserId(userId: string): void {
-  const max = limits.userIdMaxLength;
-  if (userId === "" || userId.length > max) {
-    throw new TodokuError("invalid_argument", `user id has ${userId.length} characters; must be >= 1 and <= ${max}`);
-  }
-  if (!userId.isWellFormed()) throw new TodokuError("invalid_argument", "user id is not well-formed Unicode");
+  const problem = problemOfUserId(userId);
+  if (problem !== undefined) throw new TodokuError("invalid_argument", `user id ${problem}`);
 }

@@ -278,6 +278,22 @@ describe("a restart", () => {
     expect(seqs[1]).toBeGreaterThan(seqs[0] ?? Number.NaN);
   });
 
+  it("tells the first at once, and those who come a moment later together", async () => {
+    const { presence } = store.engine;
+    const batches: number[] = [];
+    const announce: typeof presence.announce = async (batch) => {
+      if (batches.push(batch.length) > 1) return presence.announce(batch);
+      domain.open("bob");
+      const seqs = await presence.announce(batch);
+      setTimeout(() => domain.open("carol"), 5); // begun before the time until the next batch, and shorter
+      return seqs;
+    };
+    const domain = await started({}, { ...store.engine, presence: { ...presence, announce } });
+    domain.open("alice");
+    await domain.settled();
+    expect(batches).toEqual([1, 2]);
+  });
+
   it("tells again what was announced and not told, with the same number", async () => {
     const { topics } = store.engine;
     const deaf = { ...topics, disk: Object.assign(Object.create(topics.disk), { append: refused }) };

@@ -26,13 +26,13 @@ const turnsToWrite = 3;
  * results come in the order of the numbers. When a batch fails, it and everything behind it is refused.
  */
 export class AppendQueue {
-  readonly #store: TopicStore;
+  readonly #store: Pick<TopicStore, "append">;
   readonly #onCommitted: OnCommitted;
   #waiting: PendingAppend[] = [];
   #waitingBytes = 0;
   #isBusy = false;
 
-  constructor(store: TopicStore, onCommitted: OnCommitted) {
+  constructor(store: Pick<TopicStore, "append">, onCommitted: OnCommitted) {
     this.#store = store;
     this.#onCommitted = onCommitted;
   }

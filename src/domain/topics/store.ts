@@ -18,6 +18,7 @@ export interface TopicKey {
 /** An item before it has a position. */
 export interface NewItem {
   readonly key: TopicKey;
+  /** Made for it alone, and never changed: a store may keep it as it is. */
   readonly value: TopicValue;
   readonly attributes: Attributes | undefined;
   /** The publisher's token id; "" when it has none. */

@@ -222,6 +222,22 @@ describe("publish", () => {
     await expect(topics.publish(openPrincipal, "c2", "t", text("x"))).rejects.toMatchObject({ code: "not_found" });
   });
 
+  it("keeps of a view into a network chunk neither the chunk nor what is written over it", async () => {
+    const { topics, hold } = aService();
+    const client = await follow(topics);
+    const release = hold();
+    const chunk = Buffer.from("head of a frame, hello, and the next one");
+    const published = topics.publish(openPrincipal, "c", "t", {
+      value: { isText: true, bytes: chunk.subarray(17, 22) },
+    });
+    chunk.fill(0);
+    release();
+    await published;
+    expect(client.texts()).toEqual(["hello"]);
+    const { items } = await topics.history(openPrincipal, "c", "t", { page: 0, sequence: 0 }, 10);
+    expect(items[0]?.value.bytes.buffer.byteLength).toBe("hello".length);
+  });
+
   it("answers the second of two publishes with one messageId with the first's position, and delivers one", async () => {
     const { topics } = aService();
     const client = await follow(topics);

@@ -1,3 +1,4 @@
+import { problemOfUserId } from "../../domain/auth/user-id.ts";
 import { endOfToken } from "../../domain/auth/users.ts";
 import { limits } from "../../domain/limits.ts";
 
@@ -68,11 +69,8 @@ function toMs(claims: TokenClaims, name: "exp" | "iat" | "nbf"): number | undefi
 function toUserId(sub: unknown): string {
   if (typeof sub !== "string" || sub === "")
     throw new Refusal("sub", 'this token does not say whose it is (claim "sub")');
-  const { userIdMaxLength } = limits;
-  if (sub.length > userIdMaxLength) {
-    throw new Refusal("sub", `this token's claim "sub" has ${sub.length} characters; must be <= ${userIdMaxLength}`);
-  }
-  if (!sub.isWellFormed()) throw new Refusal("sub", 'this token\'s claim "sub" is not well-formed Unicode');
+  const problem = problemOfUserId(sub);
+  if (problem !== undefined) throw new Refusal("sub", `this token's claim "sub" ${problem}`);
   return sub;
 }
 

@@ -86,7 +86,8 @@ describe("the hook", () => {
     [200, "yes", "unavailable", "its answer is not right"],
     [200, "{}", "unavailable", "userId: "],
     [200, '{"userId":""}', "unavailable", "userId: "],
-    [200, '{"userId":"\\ud800"}', "unavailable", "userId: must be well-formed"],
+    [200, '{"userId":"\\ud800"}', "unavailable", "userId: is not well-formed"],
+    [200, '{"userId":"al\\nice"}', "unavailable", "userId: must not have control characters"],
     [200, '{"userId":"a","grants":[{"resource":"secret"}]}', "unavailable", "grants.0"],
     [
       200,

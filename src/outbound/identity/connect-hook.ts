@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { ConnectAnswer, ConnectHook, ConnectRequest } from "../../domain/auth/connect-hook.ts";
 import { checkGrants, tokenGrantSchema } from "../../domain/auth/grants.ts";
+import { problemOfUserId } from "../../domain/auth/user-id.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -29,11 +30,10 @@ export interface ConnectHookOptions {
 const passedHeaders = ["accept-language", "cookie", "origin", "user-agent"] as const;
 
 const answerSchema = z.object({
-  userId: z
-    .string()
-    .min(1)
-    .max(limits.userIdMaxLength)
-    .refine((id) => id.isWellFormed(), "must be well-formed Unicode"),
+  userId: z.string().superRefine((id, context) => {
+    const message = problemOfUserId(id);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  }),
   grants: z.array(tokenGrantSchema).nullish(),
   expiresAtMs: z.number().positive().nullish(),
 });

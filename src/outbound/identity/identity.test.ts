@@ -211,6 +211,7 @@ describe("the user", () => {
     [7, "does not say whose it is"],
     ["x".repeat(129), "has 129 characters; must be <= 128"],
     ["\ud800", "not well-formed"],
+    ["alice\u001b[2J", "must not have control characters"],
   ])("%j is refused: %s", async (sub, sentence) => {
     const { refusalOf, token } = aDoor();
     const answer = await refusalOf(await token({ sub }));

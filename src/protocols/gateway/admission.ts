@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { toCaller } from "../../domain/auth/caller.ts";
 import type { Caller, Principal } from "../../domain/auth/principal.ts";
+import { problemOfUserId } from "../../domain/auth/user-id.ts";
 import { TodokuError } from "../../domain/errors.ts";
-import { limits } from "../../domain/limits.ts";
 import { readCredential } from "./credential.ts";
 import type { EndpointSettings, GatewayOptions } from "./options.ts";
 import type { Throttle } from "./throttle.ts";
@@ -121,11 +121,8 @@ function userIdOf(principal: Principal, query: URLSearchParams): string | undefi
     if (wanted === principal.userId) return wanted;
     throw new TodokuError("permission_denied", "only a super user may connect as somebody else");
   }
-  const { userIdMaxLength } = limits;
-  if (wanted === "" || wanted.length > userIdMaxLength || !wanted.isWellFormed()) {
-    const text = `"user" has ${wanted.length} characters; must be >= 1 and <= ${userIdMaxLength}, and well-formed Unicode`;
-    throw new TodokuError("invalid_argument", text);
-  }
+  const problem = problemOfUserId(wanted);
+  if (problem !== undefined) throw new TodokuError("invalid_argument", `"user" ${problem}`);
   return wanted;
 }
 

@@ -76,8 +76,9 @@ export class Router {
   }
 
   #refuseUnknown(session: Session, key: string | undefined, frame: Frame | undefined, requestId: string): void {
-    const what =
-      key === undefined ? "this frame names no action" : `there is no action ${JSON.stringify(key.slice(0, 64))}`;
+    const unnamed =
+      frame || this.#selection.isAlwaysDefault ? "this frame names no action" : "this frame is no JSON object";
+    const what = key === undefined ? unnamed : `there is no action ${JSON.stringify(key.slice(0, 64))}`;
     const error = toErrorFrame(
       session,
       new TodokuError("permission_denied", what),

@@ -84,15 +84,15 @@ describe("publish", () => {
 
   it.each([
     ["{", "the body is not valid JSON in UTF-8"],
-    [{ text: 5 }, '"text": Invalid input: expected string, received number'],
+    [{ text: 5 }, '"text": must be a text'],
     [{}, 'the body must have either "text" or "binary"'],
     [{ text: "a", binary: "YQ==" }, 'the body must have either "text" or "binary"'],
     [{ binary: "%" }, '"binary": must be base64'],
     ['{"text":"\\ud800"}', '"text": must be well-formed Unicode'],
     [{ text: "" }, "a text message must not be empty"],
     [{ text: "a", colour: 1 }, 'the body: Unrecognized key: "colour"'],
-    [{ text: "a", attributes: { a: { type: "String" } } }, '"attributes.a.value": Invalid input'],
-    [[], "the body: Invalid input: expected object, received array"],
+    [{ text: "a", attributes: { a: { type: "String" } } }, '"attributes.a.value": is missing'],
+    [[], "the body: must be an object"],
   ])("refuses %j with 400 and names the field", async (body, detail) => {
     const response = await publish("bad", body);
     expect([response.status, await response.json()]).toEqual([

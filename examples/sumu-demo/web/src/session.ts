@@ -2,6 +2,7 @@ import { askWhoIsThere } from "./actions/ask-who-is-there.ts";
 import type { Frame } from "./live/frame.ts";
 import { LiveConnection } from "./live/live-connection.ts";
 import type { LiveEvent, LiveState } from "./live/live-event.ts";
+import { type ReceivedMessage, withMessage } from "./people/messages.ts";
 import { nobody, type People, withConnectedUsers, withPresence } from "./people/people.ts";
 
 export interface SessionOptions {
@@ -14,6 +15,8 @@ export interface SessionOptions {
 export interface SessionState {
   readonly live: LiveState;
   readonly people: People;
+  /** Newest first. */
+  readonly messages: readonly ReceivedMessage[];
 }
 
 /** Frames that came lately, of which one may come twice: Todoku delivers at least once. */
@@ -25,7 +28,7 @@ export class Session {
   readonly #onEvent: SessionOptions["onEvent"];
   readonly #listeners = new Set<() => void>();
   readonly #seen = new Set<string>();
-  #state: SessionState = { live: "disconnected", people: nobody };
+  #state: SessionState = { live: "disconnected", people: nobody, messages: [] };
   #isOffline = false;
 
   constructor({ gatewayUrl, token, onEvent }: SessionOptions) {
@@ -57,9 +60,13 @@ export class Session {
   #handle(event: LiveEvent, live: LiveState): void {
     this.#isOffline = event.type === "gave-up" && event.why === "offline";
     if (event.type === "frame" && this.#isRepeat(event.frame)) return;
-    const people = event.type === "frame" ? peopleAfter(this.#state.people, event.frame) : this.#state.people;
+    let { people, messages } = this.#state;
+    if (event.type === "frame") {
+      people = peopleAfter(people, event.frame);
+      messages = withMessage(messages, event.frame, people);
+    }
     const isNews = people !== this.#state.people || event.type !== "frame" || event.frame.type !== "presence";
-    this.#state = { live, people };
+    this.#state = { live, people, messages };
     for (const listener of this.#listeners) listener();
     // Lost before its answer: the next connection asks again.
     if (event.type === "connected") askWhoIsThere(this.live).catch(() => {});

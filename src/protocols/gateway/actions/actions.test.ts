@@ -104,8 +104,8 @@ describe("topics.subscribe", () => {
   });
 
   it.each([
-    [{ topic: "t" }, "invalid_argument", '"cache": Invalid input: expected string, received undefined'],
-    [{ cache: "demo", topic: 7 }, "invalid_argument", '"topic": Invalid input: expected string, received number'],
+    [{ topic: "t" }, "invalid_argument", '"cache": is missing'],
+    [{ cache: "demo", topic: 7 }, "invalid_argument", '"topic": must be a text'],
     [{ cache: "demo", topic: " " }, "invalid_argument", "topic name must not be empty"],
     [
       { cache: "demo", topic: "t", after: "7" },

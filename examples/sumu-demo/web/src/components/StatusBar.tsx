@@ -1,4 +1,5 @@
-import { IconCircleCheck, IconCircleX, IconRefresh } from "@tabler/icons-react";
+import { Popover, UnstyledButton } from "@mantine/core";
+import { IconChevronDown, IconCircleCheck, IconCircleX, IconRefresh } from "@tabler/icons-react";
 import type { LiveState } from "../live/live-event.ts";
 import classes from "./StatusBar.module.css";
 
@@ -8,20 +9,38 @@ const looks = {
   disconnected: { Icon: IconCircleX, text: "Disconnected" },
 } as const;
 
-/** Whether the line is there, and how many users are, the one who looks among them. */
-export function StatusBar({ state, others }: { state: LiveState; others: number }) {
+/** Whether the line is there, and while it is, who else. `names`: of those who are connected, the one who looks first. */
+export function StatusBar({ state, names }: { state: LiveState; names: readonly string[] }) {
   const { Icon, text } = looks[state];
-  const count = state === "connected" ? others + 1 : others;
   return (
-    <div className={classes.status} data-state={state} role="status">
+    <div className={classes.status} data-state={state}>
       <Icon className={classes.icon} size={22} aria-hidden />
-      <span className={classes.text}>{text}</span>
-      <span className={classes.count}>{countText(count)}</span>
+      <span className={classes.text} role="status">
+        {text}
+      </span>
+      {state === "connected" && <WhoIsThere names={names} />}
     </div>
   );
 }
 
-function countText(count: number): string {
-  if (count === 0) return "No user connected";
-  return count === 1 ? "1 user connected" : `${count} users connected`;
+function WhoIsThere({ names }: { names: readonly string[] }) {
+  return (
+    // In place, so that it stays a part of the header for who cannot see it.
+    <Popover withinPortal={false} withArrow shadow="md">
+      <Popover.Target>
+        <UnstyledButton className={classes.count}>
+          {names.length === 1 ? "1 user connected" : `${names.length} users connected`}
+          <IconChevronDown size={14} aria-hidden />
+        </UnstyledButton>
+      </Popover.Target>
+      <Popover.Dropdown>
+        <ul className={classes.names} aria-label="Connected users">
+          {[...names.entries()].map(([at, name]) => (
+            // Two users may have one name.
+            <li key={`${at} ${name}`}>{name}</li>
+          ))}
+        </ul>
+      </Popover.Dropdown>
+    </Popover>
+  );
 }

@@ -1,4 +1,4 @@
-import { Button } from "@mantine/core";
+import { Button, Text } from "@mantine/core";
 import { IconActivity, IconBroadcast, IconLogout, IconPlug, IconPlugConnectedX, IconSend } from "@tabler/icons-react";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { Brand } from "../../../../task-notifications/web/src/components/Brand.tsx";
@@ -11,7 +11,7 @@ import { ping } from "../actions/ping.ts";
 import pingCode from "../actions/ping.ts?raw";
 import publishCode from "../actions/publish.ts?raw";
 import sendCode from "../actions/send.ts?raw";
-import { connected } from "../people/people.ts";
+import { connected, nameOf, without } from "../people/people.ts";
 import { Session } from "../session.ts";
 import type { Settings } from "../settings.ts";
 import { namedTokens } from "../sign-in/named-tokens.ts";
@@ -34,10 +34,10 @@ export function Workspace({ settings, signIn, user }: WorkspaceProps) {
   const [session] = useState(
     () => new Session({ gatewayUrl: settings.gatewayUrl, token: namedTokens(signIn), onEvent: tellEvent }),
   );
-  const { live: state, people } = useSyncExternalStore(session.subscribe, () => session.state);
+  const { live: state, people: all, messages } = useSyncExternalStore(session.subscribe, () => session.state);
   useEffect(() => session.start(), [session]);
-  const composer = useComposer(session.live);
-  const others = connected(people).filter(({ userId }) => userId !== user.id);
+  const people = without(all, user.id);
+  const composer = useComposer(session.live, people);
   const logOut = () => {
     disconnect(session.live);
     notices.clear();
@@ -47,17 +47,22 @@ export function Workspace({ settings, signIn, user }: WorkspaceProps) {
     <>
       <header className={classes.header} data-state={state}>
         <Brand />
-        <StatusBar state={state} others={others.length} />
+        <StatusBar state={state} names={[`${user.name} (you)`, ...connected(people).map(nameOf)]} />
         <div className={classes.actions}>
+          <Text className={classes.user} size="sm" fw={600} title={`Signed in as ${user.name}`}>
+            {user.name}
+          </Text>
           <SchemeSwitch />
           <Button
             variant="default"
             size="xs"
             radius="xl"
             h={32}
-            title={`Log out ${user.name}`}
             onClick={logOut}
+            aria-label="Log out"
+            title="Log out"
             leftSection={<IconLogout size={16} aria-hidden />}
+            classNames={{ root: classes.logOut, section: classes.logOutSign, label: classes.logOutText }}
           >
             Log out
           </Button>
@@ -65,7 +70,7 @@ export function Workspace({ settings, signIn, user }: WorkspaceProps) {
       </header>
       <main className={classes.main}>
         <h1 className={classes.heading}>Messages of {user.name}</h1>
-        <ParameterCard composer={composer} people={others} />
+        <ParameterCard composer={composer} {...{ people, messages }} />
         <ActionCard
           {...{ title: "Publish message", code: publishCode, label: "Publish", Icon: IconBroadcast }}
           isDisabled={state !== "connected" || composer.busy === "send"}

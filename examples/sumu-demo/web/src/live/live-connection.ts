@@ -119,7 +119,7 @@ export class LiveConnection {
   #lose(code = 1006, reason = ""): void {
     this.#isRefused = code === 4401;
     if (mayComeBack(code, this.#advice)) this.#retry();
-    else this.#end("disconnected", { type: "gave-up", why: "refused", reason });
+    else this.#end("disconnected", { type: "gave-up", why: code === 4403 ? "refused" : "thrown-out", reason });
   }
 
   #retry(): void {

@@ -5,7 +5,8 @@ export type LiveState = "disconnected" | "connecting" | "connected";
 /** It does not come back by itself. */
 export interface GaveUp {
   readonly type: "gave-up";
-  readonly why: "offline" | "signed-out" | "refused";
+  /** `signed-out`: there is no token any more; `refused`: not let in (4403); `thrown-out`: ended by the server, for good. */
+  readonly why: "offline" | "signed-out" | "refused" | "thrown-out";
   /** The server's; empty when it gave none. */
   readonly reason: string;
 }

@@ -48,6 +48,15 @@ export function connected(people: People): readonly Person[] {
   return [...people.values()].filter(({ isOnline }) => isOnline).sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
 }
 
+export function without(people: People, userId: string): People {
+  return new Map([...people].filter(([id]) => id !== userId));
+}
+
+/** What somebody is called who is known by id. */
+export function nameOfUser(people: People, userId: string): string {
+  return people.get(userId)?.name ?? userId;
+}
+
 export function nameOf({ name, userId }: Pick<Person, "name" | "userId">): string {
   return name ?? userId;
 }
