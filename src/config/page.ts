@@ -48,7 +48,11 @@ function valuesOf({ schema }: Pick<Field, "schema">): string {
   if (json.enum) return json.enum.map((value) => `\`${value}\``).join(", ");
   if (json.type === "boolean") return "`true`, `false`";
   if (json.type === "array") return listOf(json);
-  if (json.type === "object") return "names with values";
+  if (json.type === "object") {
+    const { additionalProperties: value } = json;
+    const words = typeof value === "object" ? value.enum?.map((word) => `\`${String(word)}\``) : undefined;
+    return `names with ${words?.join(" or ") ?? "values"}`;
+  }
   if (json.type !== "integer" && json.type !== "number") return "text";
   const bound = (value: number) => value.toLocaleString("en");
   const kind = json.type === "integer" ? "whole, " : "";
@@ -87,9 +91,9 @@ log:
   areas: { http: debug }
 \`\`\`
 
-\`todoku config check\` says whether it is right, \`todoku config print\` shows each value that counts and what set it (secret ones masked). Both
+\`todoku config check\` says whether it is right (also what a start would refuse, and the files that it names; the data directory need not be there, no command is run), \`todoku config print\` shows each value that counts and what set it (secret ones masked). Both
 take the same flags, and \`--dev\` for the defaults of dev mode. A wrong value or an unknown key ends the start with exit code 2 and a line that
-names the field, where it was set, the value and the bound.
+names the field, where it was set, the value and the bound; what must not be so in production (no master key, no TLS), and a file that cannot be used, with 1 and what to do.
 
 **live**: SIGHUP reads all sources again and changes it without a restart. If anything is wrong then, it is logged and everything stays as it was.
 `;
@@ -100,7 +104,7 @@ const notes = `- In a flag or an environment variable a list is separated by com
 - An origin of \`devOrigins\` is written as the browser sends it: scheme, host and port, no path, no slash at the end.
 - A name in \`outbound.allow\` may lead anywhere; \`*.example\` stands for all names below \`example\`, not for itself. Other names with a dot are looked up at the name
   servers alone: one that only \`/etc/hosts\` knows has to be listed.
-- Relative paths start at the working directory.
+- Relative paths start at the working directory, those in a file too.
 - The least serious line that is written is that of its environment in \`log.environments\`, else of its area in \`log.areas\`, else \`log.level\`.
 
 Not fields of the server: \`TODOKU_CONFIG\` names the file; \`TODOKU_MASTER_KEY\` may hold the master key itself; \`TODOKU_URL\` and \`TODOKU_API_KEY\` are

@@ -12,12 +12,13 @@ const kinds: Readonly<Record<string, string>> = {
 
 /** What must be so of a value that does not fit, to stand behind its name; undefined: what the schema says will do. Never repeats the value. */
 export function sentenceOf(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code !== "invalid_type" && issue.code !== "invalid_value") return undefined;
+  if (!["invalid_type", "invalid_value", "invalid_union"].includes(issue.code ?? "")) return undefined;
   if (issue.input === undefined) return "is missing";
   if (issue.code === "invalid_value") {
     const values = issue.values.map((value) => (typeof value === "string" ? JSON.stringify(value) : String(value)));
     return `must be ${values.length === 1 ? "" : "one of "}${values.join(", ")}`;
   }
+  if (issue.code !== "invalid_type") return undefined;
   const kind = kinds[issue.expected];
   return kind === undefined ? undefined : `must be ${kind}`;
 }

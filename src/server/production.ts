@@ -21,6 +21,14 @@ export function notInitialised(dataDir: string): TodokuError {
  * @throws TodokuError `failed_precondition` with every reason against it, each with what to do.
  */
 export function checkProduction(config: Config, env: NodeJS.ProcessEnv): void {
+  checkProductionSettings(config, env);
+  // Opening would make the directory: a misspelt name would begin an empty server.
+  const dataDir = resolve(config.dataDir);
+  if (!exists(join(dataDir, "todoku.db"))) throw notInitialised(dataDir);
+}
+
+/** The same of what does not need the data directory to be there. @throws TodokuError `failed_precondition`. */
+export function checkProductionSettings(config: Config, env: NodeJS.ProcessEnv): void {
   const { tls, masterKeyFile, masterKeyCommand } = config;
   const dataDir = resolve(config.dataDir);
   const reasons = [
@@ -31,8 +39,6 @@ export function checkProduction(config: Config, env: NodeJS.ProcessEnv): void {
     ...(tls.keyFile === undefined ? [] : modeReasons("the key file", resolve(tls.keyFile), 0o007)),
   ];
   if (reasons.length > 0) throw new TodokuError("failed_precondition", reasons.join("\nerror: "));
-  // Opening would make the directory: a misspelt name would begin an empty server.
-  if (!exists(join(dataDir, "todoku.db"))) throw notInitialised(dataDir);
 }
 
 /** What may be meant so, but is worth a look. */

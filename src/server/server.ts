@@ -16,6 +16,7 @@ import { TrustedProxies } from "../lib/trusted-proxies.ts";
 import { createHttpDoor } from "../protocols/http/index.ts";
 import { createMomentoDoor } from "../protocols/momento/index.ts";
 import { CallLog } from "./call-log.ts";
+import { checkDevHost } from "./check-start.ts";
 import { resumeClock, watchClock } from "./clock.ts";
 import { createDomain } from "./domain.ts";
 import { drain } from "./drain.ts";
@@ -24,7 +25,7 @@ import { createGateway } from "./gateway.ts";
 import { createListener, type Doors } from "./listener.ts";
 import { ensureMasterKeyFile, readMasterKey } from "./master-key.ts";
 import { createMetrics } from "./metrics.ts";
-import { checkProduction, isLoopbackHost, productionWarnings } from "./production.ts";
+import { checkProduction, productionWarnings } from "./production.ts";
 import { openTls } from "./tls-files.ts";
 import { version } from "./version.ts";
 
@@ -69,12 +70,7 @@ export interface ServerTraits {
  */
 export async function startServer(config: Config, log: Log, traits: ServerTraits = {}): Promise<RunningServer> {
   if (traits.mode === "production") checkProduction(config, process.env);
-  else if (!isLoopbackHost(config.host) && !config.devKey) {
-    throw new TodokuError(
-      "failed_precondition",
-      `host ${config.host} can be reached from other machines, and dev mode asks for no credential: add --dev-key, or bind to 127.0.0.1`,
-    );
-  }
+  else checkDevHost(config);
   if (traits.mode === "production") {
     for (const warning of productionWarnings(config)) log.warn({ area: "config" }, warning);
   }

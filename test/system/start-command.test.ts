@@ -112,11 +112,28 @@ describe("todoku config", () => {
       code: 2,
       stderr: `error: ${file}: prot is no field: is port meant?\n`,
     });
-    expect(await runCli(["config", "check", "--json"], { TODOKU_PROT: "1" })).toEqual({
+    const masterKey = { TODOKU_MASTER_KEY: randomBytes(32).toString("hex") };
+    expect(await runCli(["config", "check", "--json"], { TODOKU_PROT: "1", ...masterKey })).toEqual({
       code: 0,
       stdout: '{"ok":true}\n',
       stderr: "warning: the environment variable TODOKU_PROT is none that Todoku reads: is TODOKU_PORT meant?\n",
     });
+  });
+
+  it("check refuses what a start would refuse: no master key, users without an environment, a file that is not there", async () => {
+    const check = (authorizer: object, ...args: string[]) =>
+      runCli(["config", "check", ...args, "--gateway-authorizers", JSON.stringify([authorizer])]);
+    const users = { issuer: "https://id.example.com", audiences: ["app"] };
+    expect(await check(users)).toMatchObject({ code: 1, stderr: expect.stringContaining("there is no master key") });
+    expect(await check(users, "--master-key-command", "false")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("gateway.authorizers[0].environment: must be given"),
+    });
+    expect(await check({ ...users, jwksFile: join(directory.path, "none.json") }, "--dev")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("none.json cannot be read (ENOENT)"),
+    });
+    expect(await check(users, "--dev")).toMatchObject({ code: 0, stdout: "the configuration is right\n" });
   });
 
   it("docs prints the reference page", async () => {

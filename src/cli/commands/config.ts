@@ -3,6 +3,7 @@ import { shownValue } from "../../config/fields.ts";
 import type { LoadedConfig, Setting } from "../../config/load.ts";
 import { configPage } from "../../config/page.ts";
 import type { Mode } from "../../config/schema.ts";
+import { silentLog } from "../../lib/log.ts";
 import { loadFor, withConfigFlags } from "./config-flags.ts";
 import { type CommandIo, processIo } from "./io.ts";
 
@@ -12,8 +13,7 @@ type Options = Readonly<Record<string, unknown>> & { readonly dev?: boolean; rea
 export function registerConfig(program: Command, io: CommandIo = processIo): void {
   const config = program.command("config").description("show and check the configuration of a server");
   const load = (options: Options): LoadedConfig => {
-    const mode: Mode = options.dev === true ? "dev" : "production";
-    const loaded = loadFor("dev", options, io.env, mode);
+    const loaded = loadFor("dev", options, io.env, modeOf(options));
     for (const warning of loaded.warnings) io.stderr.write(`warning: ${warning}\n`);
     return loaded;
   };
@@ -26,16 +26,30 @@ export function registerConfig(program: Command, io: CommandIo = processIo): voi
       const { settings } = load(options);
       io.stdout.write(options.json === true ? toJson(settings) : toText(settings));
     });
-  withFlags(config.command("check").description("say whether the configuration is right"))
+  withFlags(
+    config
+      .command("check")
+      .description(
+        "say whether the configuration is right: what a start would refuse, and the files that it names; it runs no command",
+      ),
+  )
     .option("--json", "print JSON")
-    .action((options: Options) => {
-      load(options);
+    .action(async (options: Options) => {
+      const { config: checked } = load(options);
+      // Loaded here: the client commands need none of it.
+      const { checkStart } = await import("../../server/check-start.ts");
+      const log = { ...silentLog, warn: (_: object, warning: string) => void io.stderr.write(`warning: ${warning}\n`) };
+      await checkStart(checked, modeOf(options), { ...io.env }, log);
       io.stdout.write(options.json === true ? '{"ok":true}\n' : "the configuration is right\n");
     });
   config
     .command("docs")
     .description("print docs/reference/config.md")
     .action(() => void io.stdout.write(configPage()));
+}
+
+function modeOf({ dev }: Options): Mode {
+  return dev === true ? "dev" : "production";
 }
 
 function toText(settings: readonly Setting[]): string {

@@ -56,10 +56,10 @@ export function registerKeyCreate(key: Command, io: CommandIo): void {
     });
 }
 
-/** The value of `--grant`, which may be given several times. */
+/** The value of `--grant`, which may be given several times: one grant, or a list of them as the API has it. */
 export function parseGrant(text: string, previous: readonly unknown[] = []): readonly unknown[] {
   try {
-    return [...previous, JSON.parse(text)];
+    return [...previous, ...[JSON.parse(text) as unknown].flat()];
   } catch {
     throw new InvalidArgumentError("It is not JSON.");
   }

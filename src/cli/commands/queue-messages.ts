@@ -116,6 +116,12 @@ async function deleteAll(client: Client, name: string, receiptHandles: readonly 
 
 function toLine({ sentAtMs, messageId, receiveCount, attributes = {}, body }: MessageJson): string {
   const named = Object.entries(attributes).map(([name, { value }]) => printable(`${name}=${value}`));
-  const cells = [new Date(sentAtMs).toISOString(), printable(messageId), receiveCount, named.join(" "), printable(body)];
+  const cells = [
+    new Date(sentAtMs).toISOString(),
+    printable(messageId),
+    receiveCount,
+    named.join(" "),
+    printable(body),
+  ];
   return cells.filter((cell) => cell !== "").join("  ");
 }

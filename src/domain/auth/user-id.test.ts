@@ -4,9 +4,12 @@ import { problemOfUserId } from "./user-id.ts";
 
 const { userIdMaxLength } = limits;
 
-it.each(["alice", "auth0|5f7c", "alice@example.com", "届く 🎉", "x".repeat(userIdMaxLength)])("takes the user %j", (userId) => {
-  expect(problemOfUserId(userId)).toBeUndefined();
-});
+it.each(["alice", "auth0|5f7c", "alice@example.com", "届く 🎉", "x".repeat(userIdMaxLength)])(
+  "takes the user %j",
+  (userId) => {
+    expect(problemOfUserId(userId)).toBeUndefined();
+  },
+);
 
 it.each([
   ["", "must not be empty"],

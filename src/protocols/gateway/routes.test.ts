@@ -177,6 +177,15 @@ describe("a frame that names no route", () => {
     });
   });
 
+  it.each([
+    ["hello", "this frame is no JSON object"],
+    ["[]", "this frame is no JSON object"],
+    ["{}", "this frame names no action"],
+    ['{"action":"order"}', 'there is no action "order"'],
+  ])("%j is told what it lacks: %s", async (frame, message) => {
+    expect(await alice.ask(frame)).toMatchObject({ error: { message } });
+  });
+
   it.each(["hello", "[]", "null", '{"action":"$default"}', '{"action":"nothing"}'])(
     "%j goes to $default when there is one, as it stands",
     async (text) => {

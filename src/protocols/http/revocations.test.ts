@@ -114,7 +114,7 @@ describe("POST /v1/revocations", () => {
   });
 
   it.each([
-    [{}, "Invalid"],
+    [{}, "is missing"],
     [{ token: "nonsense" }, '"token": this is neither the id of a token nor a token that was issued here'],
     [{ token: "" }, '"token": this is neither'],
     [{ tokenId: "" }, "token"],

@@ -25,8 +25,8 @@ export function StatusBar({ state, names }: { state: LiveState; names: readonly 
 
 function WhoIsThere({ names }: { names: readonly string[] }) {
   return (
-    // In place, so that it stays a part of the header for who cannot see it.
-    <Popover withinPortal={false} withArrow shadow="md">
+    // In place, so that it stays a part of the header for who cannot see it; with the focus in it, so that Escape closes it.
+    <Popover withinPortal={false} trapFocus returnFocus withArrow shadow="md">
       <Popover.Target>
         <UnstyledButton className={classes.count}>
           {names.length === 1 ? "1 user connected" : `${names.length} users connected`}
