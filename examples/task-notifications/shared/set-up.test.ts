@@ -27,7 +27,10 @@ describe("the set-up", () => {
     expect(queue).toMatchObject({ visibilitySeconds: 30, deadLetter: { queue: "tasks-dead", maxReceives: 5 } });
     const caches = z.object({ caches: z.array(z.unknown()) });
     expect(await todoku.admin.call("GET", "/v1/caches", undefined, caches)).toEqual({
-      caches: [expect.objectContaining({ name: "notifications", durability: "disk" })],
+      caches: [
+        expect.objectContaining({ name: "events" }),
+        expect.objectContaining({ name: "notifications", durability: "disk" }),
+      ],
     });
     for (const name of ["api", "worker"] as const) {
       expect((await stat(keyFileIn(todoku.stateDir, name))).mode & 0o777).toBe(0o600);

@@ -2,6 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { z } from "zod";
+import { ownOf } from "../../../test/support/built-ins.ts";
 import { TestMachine } from "../../../test/support/clock.ts";
 import { aServer } from "../../../test/support/server.ts";
 import { names } from "../shared/names.ts";
@@ -33,8 +34,8 @@ const queuesSchema = z.object({
 
 beforeAll(async () => {
   todoku = await aTodoku();
-  ({ queues } = await todoku.admin.call("GET", "/v1/queues", undefined, queuesSchema));
-  queues.reverse();
+  const listed = await todoku.admin.call("GET", "/v1/queues", undefined, queuesSchema);
+  queues = ownOf(listed.queues).toReversed();
 });
 beforeEach(async () => {
   alice = await aUser(todoku, "alice");
