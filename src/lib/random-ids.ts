@@ -1,6 +1,6 @@
 import { randomFillSync } from "node:crypto";
 
-/** 88 bits; as base64 for addresses 16 characters that end with "=", as the ids of API Gateway do: clients that do not escape it are found out. */
+/** 87 bits; as base64 for addresses 16 characters that end with "=", as the ids of API Gateway do: clients that do not escape it are found out. */
 const idBytes = 11;
 /** One call for many ids: a call costs 1 us, and each frame has an id. */
 const pool = Buffer.alloc(256 * idBytes);
@@ -12,6 +12,8 @@ export function newId(): string {
     randomFillSync(pool);
     used = 0;
   }
+  // Without its first bit none begins with "-", which a command line would take for an option.
+  pool[used] = (pool[used] ?? 0) & 0x7f;
   used += idBytes;
   return `${pool.toString("base64url", used - idBytes, used)}=`;
 }

@@ -97,11 +97,11 @@ export class TopicWriter extends Writer {
 /** Sends messages and works half of them off. */
 export class MessageWriter extends Writer {
   override async prepare(): Promise<void> {
-    await this.api.post("/v1/queues", { name: "messages", visibilitySeconds: 1 });
+    await this.api.post("/v1/queues", { name: "written", visibilitySeconds: 1 });
   }
 
   protected async turn(label: string): Promise<void> {
-    const call = (action: string, body: object) => this.api.post(`/v1/queues/messages/${action}`, body);
+    const call = (action: string, body: object) => this.api.post(`/v1/queues/written/${action}`, body);
     const bodies = [`${label}.a`, `${label}.b`];
     const sent = Object.fromEntries(bodies.map((body) => [body, "there"]));
     await this.ledger.change(sent, () => call("send", { messages: bodies.map((body) => ({ body })) }));
@@ -113,7 +113,7 @@ export class MessageWriter extends Writer {
   async look(names: readonly string[]): Promise<Map<string, string>> {
     const kept = new Set<string>();
     for (let [after, isMore] = [0, true]; isMore; ) {
-      const { messages, next } = await this.api.post("/v1/queues/messages/peek", { after, maxMessages: 100 });
+      const { messages, next } = await this.api.post("/v1/queues/written/peek", { after, maxMessages: 100 });
       for (const { body } of messages) kept.add(body);
       [after, isMore] = [next, messages.length > 0];
     }

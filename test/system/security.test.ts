@@ -352,7 +352,7 @@ describe("an environment is not left by names", () => {
       const { caches } = (await (await target.send("GET", "/v1/caches", undefined, key)).json()) as {
         caches: { name: string }[];
       };
-      expect(caches.map((cache) => cache.name)).toEqual(["constructor"]);
+      expect(caches.map((cache) => cache.name)).toEqual(["constructor", "events"]);
     }
   });
 
