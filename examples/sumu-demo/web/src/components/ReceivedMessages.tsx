@@ -7,7 +7,8 @@ const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 /** The last messages that came, newest first: a notice goes by itself. */
 export function ReceivedMessages({ messages }: { messages: readonly ReceivedMessage[] }) {
   return (
-    <section className={classes.messages} aria-label="Last messages">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no pointer scrolls it with the keyboard
+    <section className={classes.messages} aria-label="Last messages" tabIndex={0}>
       {messages.length === 0 && (
         <Text size="sm" c="dimmed">
           Messages that come stay here.
