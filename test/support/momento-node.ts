@@ -96,7 +96,10 @@ export async function subscribe(client: TopicClient, cache: string, topic: strin
         };
         const timer = setTimeout(() => {
           waiting.delete(look);
-          reject(new Error(`${received.items.length} of ${count} items came in ${timeoutMs} ms`));
+          const { items, connectionsLost, errors } = received;
+          const ended = errors.length === 0 ? "" : `, and the subscription ended: ${errors.join("; ")}`;
+          const lost = `the line was lost ${connectionsLost} times`;
+          reject(new Error(`${items.length} of ${count} items came in ${timeoutMs} ms; ${lost}${ended}`));
         }, timeoutMs);
         waiting.add(look);
         look();

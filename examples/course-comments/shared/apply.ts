@@ -1,32 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
-import { z } from "zod";
+import { type Applied, applyResources } from "../../task-notifications/shared/apply.ts";
 
 const file = new URL("../todoku.yaml", import.meta.url);
 /** Where the receiver of the file listens. */
 const receiverInFile = "http://127.0.0.1:3002";
-/** `todoku`, where it is installed. */
-const todokuCommand = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 
-const appliedSchema = z.object({
-  changes: z.array(z.object({ action: z.string(), kind: z.string(), name: z.string() })),
-  outputs: z.object({ keys: z.record(z.string(), z.object({ keyId: z.string(), apiKey: z.string().optional() })) }),
-});
-/** What it did, and what there is. */
-export type Applied = z.output<typeof appliedSchema>;
-
-/** `todoku apply -f - --json`, with the file where the receiver's address is put in. The key goes by the environment: arguments are seen by others. @throws Error with its own words. */
+/** The file, where the receiver's address is put in. @throws as {@link applyResources}. */
 export async function apply(todokuUrl: string, apiKey: string | undefined, receiverUrl: string): Promise<Applied> {
   const resources = (await readFile(file, "utf8")).replaceAll(`${receiverInFile}/`, `${receiverUrl}/`);
-  const child = spawn(process.execPath, [todokuCommand, "apply", "-f", "-", "--json"], {
-    env: { ...process.env, TODOKU_URL: todokuUrl, TODOKU_API_KEY: apiKey ?? "" },
-    stdio: "pipe",
-  });
-  child.stdin.end(resources);
-  const [[code], stdout, stderr] = await Promise.all([once(child, "close"), text(child.stdout), text(child.stderr)]);
-  if (code !== 0) throw new Error(`todoku apply: ${stderr.replace(/^error: /, "").trimEnd()}`);
-  return appliedSchema.parse(JSON.parse(stdout));
+  return applyResources(todokuUrl, apiKey, resources);
 }

@@ -1,9 +1,10 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import type { Applied } from "../../task-notifications/shared/apply.ts";
 import { CredentialRefused, fixedCredential } from "../../task-notifications/shared/credential.ts";
 import { actIn, ensureStage } from "../../task-notifications/shared/environments.ts";
 import { anyAnswer, Todoku, TodokuFailure } from "../../task-notifications/shared/todoku.ts";
-import { type Applied, apply } from "./apply.ts";
+import { apply } from "./apply.ts";
 import { names } from "./names.ts";
 import { keyFileIn, type ProcessName } from "./settings.ts";
 
