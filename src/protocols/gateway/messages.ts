@@ -5,6 +5,7 @@ import { authorize } from "../../domain/auth/authorize.ts";
 import { type Principal, serverPrincipal } from "../../domain/auth/principal.ts";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
+import { eventsCache } from "../../domain/names.ts";
 import type { QueueMessages } from "../../domain/queues/messages.ts";
 import { formatPosition } from "../../domain/topics/position.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
@@ -12,8 +13,8 @@ import { md5OfAttributes, md5OfBody } from "../aws-md5.ts";
 import type { RouteTarget } from "./options.ts";
 import type { Session } from "./session.ts";
 
-/** The reserved cache, and the topic and queue that are in each environment. */
-const place = { cache: "events", topic: "messages", queue: "messages" };
+/** The topic of the reserved cache, and the queue beside it. */
+const place = { topic: "messages", queue: "messages" };
 
 /** One message of a user to the application behind us. */
 export interface RoutedMessage {
@@ -74,7 +75,7 @@ export class MessageRoutes {
     }
     const value = { isText: true, bytes: Buffer.from(text) };
     const publisher = asSender(environment, userId);
-    const { position } = await this.#topics.publish(publisher, place.cache, place.topic, {
+    const { position } = await this.#topics.publish(publisher, eventsCache, place.topic, {
       value,
       attributes,
       messageId,
