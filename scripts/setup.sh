@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests need. Nothing here is needed to run Todoku.
 #   chromium, fonts-noto-cjk: browser tests, and pages that show Japanese      g++: the power-cut shim and the load generator
-#   curl: a client of the HTTP doors
+#   curl: a client of the HTTP doors                        python3-boto3: the AWS doors, and handlers in Python
 set -euo pipefail
-packages=(chromium curl fonts-noto-cjk g++)
+packages=(chromium curl fonts-noto-cjk g++ python3-boto3)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing+=("$package")
