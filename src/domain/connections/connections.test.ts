@@ -115,6 +115,62 @@ describe("delivering", () => {
   });
 });
 
+describe("sending to one connection", () => {
+  const refusal = (run: () => void) => {
+    try {
+      run();
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+    return undefined;
+  };
+
+  it("reaches it alone, with or without a user, and is counted", async () => {
+    const { connections, open } = await started();
+    const [one, other, nobody] = [open("alice"), open("alice"), open(undefined)];
+    for (const { connection } of [one, nobody]) connections.send(openPrincipal, connection.id, new SharedMessage("hi"));
+    expect([one, other, nobody].map(({ outlet }) => outlet.texts)).toEqual([["hi"], [], ["hi"]]);
+    one.outlet.isFull = true;
+    const again = () => connections.send(openPrincipal, one.connection.id, new SharedMessage("hi"));
+    expect(again).toThrow(expect.objectContaining({ code: "not_found", subject: "connection" }));
+    expect(connections.stats().get("dev")).toMatchObject({ delivered: 2, undelivered: 1 });
+    expect(connections.find(openPrincipal, other.connection.id)).toBe(other.connection);
+  });
+
+  it("comes behind what was held for its user", async () => {
+    const { connections, open, deliver } = await started();
+    open("alice").close();
+    deliver(only("alice"), "held");
+    const back = open("alice");
+    connections.send(openPrincipal, back.connection.id, new SharedMessage("new"));
+    expect(back.outlet.texts).toEqual(["held", "new"]);
+  });
+
+  it("is for those who may send to its user; one that is gone is not found by whoever may send to some", async () => {
+    const { connections, open } = await started();
+    const [alice, bob, nobody] = [open("alice"), open("bob"), open(undefined)];
+    const sender: Principal = {
+      ...limitedTo("a"),
+      grants: [{ resource: "connection", role: "send", user: { prefix: "a" } }],
+    };
+    const send = (principal: Principal, id: string) =>
+      refusal(() => connections.send(principal, id, new SharedMessage("x")));
+    for (const principal of [sender, limitedTo("a")]) {
+      const ids = [alice.connection.id, bob.connection.id, nobody.connection.id, "gone"];
+      expect(ids.map((id) => send(principal, id))).toEqual([
+        ...[undefined, "permission_denied", "permission_denied", "not_found"],
+      ]);
+    }
+    expect(send({ ...sender, grants: [] }, "gone")).toBe("permission_denied");
+    expect(send({ ...openPrincipal, environment: "prod" }, alice.connection.id)).toBe("not_found");
+    const find = (principal: Principal, id: string) => refusal(() => connections.find(principal, id));
+    expect([find(sender, alice.connection.id), find(sender, "gone"), find(limitedTo("a"), "gone")]).toEqual([
+      ...["permission_denied", "permission_denied", "not_found"],
+    ]);
+    expect([alice, bob, nobody].map(({ outlet }) => outlet.texts.length)).toEqual([2, 0, 0]);
+  });
+});
+
 describe("a user who lost the last connection a moment ago", () => {
   it("gets what came meanwhile when it is back, in order and before anything newer", async () => {
     const { deliver, open, connections } = await started();
@@ -284,6 +340,8 @@ describe("kicking", () => {
     expect(kick({ userId: "bob" })).toThrow(denied);
     expect(kick({ tokenId: "" })).toThrow(denied);
     expect(kick({ everyone: true })).toThrow(denied);
+    expect(kick({ connectionId: "gone" })()).toBe(0);
+    expect(() => connections.kick({ ...limitedTo("a"), grants: [] }, { connectionId: "gone" }, advice)).toThrow(denied);
     expect([bob, nobody].flatMap(({ outlet }) => outlet.ended)).toEqual([]);
   });
 

@@ -8,7 +8,7 @@ import { TodokuError } from "../errors.ts";
 import { oneByOne, stoppingError } from "../topics/stopping.ts";
 import type { Connection, EndAdvice, SharedMessage } from "./connection.ts";
 import { HeldMessages } from "./held-messages.ts";
-import { listConnections, listUsers } from "./listing.ts";
+import { connectionNotFound, findConnection, listConnections, listUsers, mayReachSome } from "./listing.ts";
 import type { PresenceTracker } from "./presence.ts";
 import type { OpenConnection, Population, Populations, User } from "./users.ts";
 
@@ -31,7 +31,10 @@ interface Delivered {
 type WantedConnection = Pick<
   Connection,
   "environment" | "userId" | "principal" | "path" | "address" | "userAgent" | "outlet"
->;
+> & {
+  /** One of `newId` that nobody else has; default: a new one. */
+  readonly id?: string | undefined;
+};
 
 /** Which connections to end. */
 export type KickTarget =
@@ -97,6 +100,13 @@ export interface Connections {
     principal: Principal,
     page: PageRequest,
   ): { readonly connections: readonly Connection[]; readonly cursor: string | undefined };
+  /** @throws TodokuError `permission_denied`; `not_found` (subject "connection"): there is none of this id, for those who may see some. */
+  find(principal: Principal, connectionId: string): Connection;
+  /**
+   * To this connection alone, whoever its user is; what is held for the user comes before it.
+   * @throws TodokuError as `find`; `not_found` too when it does not take it: it is being closed, and nothing was written.
+   */
+  send(principal: Principal, connectionId: string, message: SharedMessage): void;
   /** Ends connections of the principal's environment. @returns how many. @throws TodokuError `permission_denied`. */
   kick(principal: Principal, what: KickTarget, advice: EndAdvice): number;
   /** Announces nothing more, takes no new connections and ends all, in random order, evenly spread over `overMs`; what is held goes to those who care for users who are OFFLINE. */
@@ -141,7 +151,7 @@ class ConnectionService implements Connections {
     const { environment, userId, principal, path, address, userAgent, outlet } = wanted;
     // One literal without spreads, which take ten times as long: after a restart everybody comes at once.
     const connection: OpenConnection = {
-      id: newId(),
+      id: wanted.id ?? newId(),
       environment,
       userId,
       principal,
@@ -223,9 +233,23 @@ class ConnectionService implements Connections {
     return listConnections(principal, this.#populations.find(principal.environment), page);
   }
 
+  find(principal: Principal, connectionId: string): Connection {
+    return findConnection(principal, this.#populations.find(principal.environment), "connection.read", connectionId);
+  }
+
+  send(principal: Principal, connectionId: string, message: SharedMessage): void {
+    const population = this.#populations.find(principal.environment);
+    const { user, outlet } = findConnection(principal, population, "connection.send", connectionId);
+    if (user?.held) this.#handOver(user);
+    const isTaken = outlet.deliver(message);
+    if (population) population.stats[isTaken ? "delivered" : "undelivered"]++;
+    if (!isTaken) throw connectionNotFound(connectionId);
+  }
+
   kick(principal: Principal, what: KickTarget, advice: EndAdvice): number {
     const population = this.#populations.find(principal.environment);
     const found = findTarget(population, what);
+    if (found.length === 0 && "connectionId" in what && mayReachSome(principal, "connection.kick")) return 0;
     const user = "userId" in what ? what.userId : "connectionId" in what ? found[0]?.userId : undefined;
     authorize(principal, "connection.kick", "", user ?? "");
     endInTurns(found, advice);

@@ -5,9 +5,9 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectedUser, PageRequest } from "./connections.ts";
-import type { Population, User } from "./users.ts";
+import type { OpenConnection, Population, User } from "./users.ts";
 
-const action: Action = "connection.read";
+const action = "connection.read";
 
 /** A page of those who are ONLINE and may be seen. */
 export function listUsers(principal: Principal, population: Population | undefined, request: PageRequest) {
@@ -24,6 +24,37 @@ export function listConnections(principal: Principal, population: Population | u
   return { connections: page as readonly Connection[], cursor };
 }
 
+/** What may be done to a single connection, by those whose grants say so. */
+type ConnectionAction = Extract<Action, `connection.${string}`>;
+
+/** One of `population`. Nobody can say whose it was when it is gone: whoever may do this to some is told so, to forget it. */
+export function findConnection(
+  principal: Principal,
+  population: Population | undefined,
+  wanted: ConnectionAction,
+  connectionId: string,
+): OpenConnection {
+  const found = population?.connections.get(connectionId);
+  if (found || !mayReachSome(principal, wanted)) authorize(principal, wanted, "", found?.userId ?? "");
+  if (found) return found;
+  throw connectionNotFound(connectionId);
+}
+
+/** May the principal do this to the connections of at least one user? */
+export function mayReachSome(principal: Principal, wanted: ConnectionAction): boolean {
+  if (principal.isSuperUser) return true;
+  return principal.grants.some((grant) => {
+    if (grant.resource !== "connection") return false;
+    return grant.role === "read-write" || `connection.${grant.role}` === wanted;
+  });
+}
+
+/** The error that every call about a missing connection gives. */
+export function connectionNotFound(connectionId: string): TodokuError {
+  const text = `there is no connection "${connectionId.slice(0, 100)}"`;
+  return new TodokuError("not_found", text, { subject: "connection" });
+}
+
 function* online(population: Population | undefined): Generator<User> {
   for (const user of population?.users.values() ?? []) if (user.status === "ONLINE") yield user;
 }
@@ -34,8 +65,7 @@ function aPage<T extends { readonly userId: string | undefined; readonly number:
   all: Iterable<T>,
   { after, limit }: PageRequest,
 ): { readonly page: readonly T[]; readonly cursor: string | undefined } {
-  const mayNothing = !principal.isSuperUser && !principal.grants.some(({ resource }) => resource === "connection");
-  if (mayNothing) authorize(principal, action);
+  if (!mayReachSome(principal, action)) authorize(principal, action);
   const { pageMax } = limits.connection;
   if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= pageMax)) {
     throw new TodokuError("invalid_argument", `limit ${limit} must be a whole number that is >= 1 and <= ${pageMax}`);

@@ -86,6 +86,17 @@ const current = async () => (await here.secrets.get(openPrincipal, "app-key")).v
 const verified = async () => here.keys.verify(unwrapCredential(await current()));
 
 describe("rotating the key in a secret", () => {
+  it("gives a key that had an access key a new one, which is told this once", async () => {
+    const { key: oldKey } = await aKeyInASecret({ ...worker, withAccessKey: true });
+    const { keyId, accessKey } = await here.rotation.rotate(openPrincipal, "app-key", tenMinutesMs);
+    expect(accessKey?.accessKeyId).toBe(keyId);
+    const isOfNew = (secret: string) => secret === accessKey?.secretAccessKey;
+    const { principal } = await here.keys.verifySigned(keyId, isOfNew);
+    expect(principal).toMatchObject({ keyId, grants: [publish] });
+    await expect(here.keys.verifySigned(oldKey.keyId, isOfNew)).rejects.toMatchObject({ subject: "signature" });
+    expect(await here.rotation.rotate(openPrincipal, "app-key", 0)).not.toHaveProperty("accessKey.accessKeyId", keyId);
+  });
+
   it("puts a key of the same name, description and rights in its place; the old one ends after the overlap", async () => {
     const { key: oldKey, secret: oldSecret } = await aKeyInASecret();
     const rotated = await here.rotation.rotate(openPrincipal, "app-key", tenMinutesMs);

@@ -1,5 +1,12 @@
 import { Buffer } from "node:buffer";
-import { apiKeyRecordKind, type KeyDocument, newSecret, parseSecret, readDocument } from "../auth/api-key.ts";
+import {
+  type AccessKey,
+  apiKeyRecordKind,
+  type KeyDocument,
+  newSecret,
+  parseSecret,
+  readDocument,
+} from "../auth/api-key.ts";
 import { authorize } from "../auth/authorize.ts";
 import { toV2, unwrapCredential, wrapCredential } from "../auth/credential.ts";
 import type { Keys } from "../auth/keys.ts";
@@ -34,6 +41,8 @@ interface RotatedKey {
   readonly oldKeyId: string;
   /** Wall time. */
   readonly oldExpiresAtMs: number;
+  /** When the old key had one. A rotation that a stop interrupted has lost it: the next one makes another. */
+  readonly accessKey?: AccessKey;
 }
 
 /**
@@ -142,12 +151,13 @@ class KeyRotator implements KeyRotation {
     name: string,
     { oldKeyId, newKeyId, version, sealed }: Rotation,
   ): Promise<RotatedKey> {
-    await this.#settle(environment, name);
+    const accessKey = await this.#settle(environment, name);
     const stored = await this.#read(environment, name);
     if (!stored?.document.versions.some((one) => one.sealed === sealed)) throw changedMeanwhile(name);
     const old = await this.#key(environment, oldKeyId);
     const oldExpiresAtMs = old?.expiresAtMs ?? this.#parts.wallMs(); // somebody has deleted it
-    return { keyId: newKeyId, secretVersion: version, oldKeyId, oldExpiresAtMs };
+    const isOfNew = accessKey?.accessKeyId === newKeyId;
+    return { keyId: newKeyId, secretVersion: version, oldKeyId, oldExpiresAtMs, ...(isOfNew && { accessKey }) };
   }
 
   async resume(): Promise<void> {
@@ -157,18 +167,20 @@ class KeyRotator implements KeyRotation {
     for (const outcome of ended) if (outcome.status === "rejected") throw outcome.reason;
   }
 
-  /** Takes one step after the other until there is none left. */
-  async #settle(environment: string, name: string): Promise<void> {
+  /** Takes one step after the other until there is none left. Answers with the access key that was made on the way. */
+  async #settle(environment: string, name: string): Promise<AccessKey | undefined> {
+    let made: AccessKey | undefined;
     for (let tries = 1; tries <= maxTries; tries++) {
       const stored = await this.#read(environment, name);
-      if (!stored) return;
+      if (!stored) return made;
       const { rotation, ending, ...rest } = stored.document;
       if (ending) {
         if (await this.#expire(environment, ending))
           await this.#replace(stored, { ...rest, ...(rotation && { rotation }) });
-      } else if (!rotation) return;
-      else if (isCurrent(stored.document, rotation)) await this.#promote(environment, name, stored, rotation);
-      else {
+      } else if (!rotation) return made;
+      else if (isCurrent(stored.document, rotation)) {
+        made = (await this.#promote(environment, name, stored, rotation)) ?? made;
+      } else {
         await this.#drop(environment, rotation.newKeyId);
         await this.#replace(stored, rest);
       }
@@ -177,7 +189,13 @@ class KeyRotator implements KeyRotation {
   }
 
   /** Makes the new key, which may be there already, and puts it into the secret. */
-  async #promote(environment: string, name: string, stored: Stored, rotation: Rotation): Promise<void> {
+  async #promote(
+    environment: string,
+    name: string,
+    stored: Stored,
+    rotation: Rotation,
+  ): Promise<AccessKey | undefined> {
+    let accessKey: AccessKey | undefined;
     const { rotation: _, ...rest } = stored.document;
     const { oldKeyId, newKeyId, overlapMs, version, sealed } = rotation;
     const nowMs = this.#parts.wallMs();
@@ -189,25 +207,29 @@ class KeyRotator implements KeyRotation {
       }
       const text = await this.#parts.sealer.open(environment, sealedName(name, version), sealed);
       const secret = unwrapCredential(Buffer.from(text).toString("utf8"));
-      await this.#make(environment, old, oldKeyId, secret);
+      accessKey = await this.#make(environment, old, oldKeyId, secret);
     }
     const document = withVersion(rest, { version, createdAtMs: nowMs, sealed });
     await this.#replace(stored, { ...document, ending: { keyId: oldKeyId, atMs: Math.ceil(nowMs + overlapMs) } });
+    return accessKey;
   }
 
-  async #make(environment: string, old: KeyDocument, oldKeyId: string, secret: string): Promise<void> {
-    const { name, description, isSuperUser, isOperator, grants, validForMs } = old;
+  /** Undefined also when another node has made it just now. */
+  async #make(environment: string, old: KeyDocument, oldKeyId: string, secret: string): Promise<AccessKey | undefined> {
+    const { name, description, isSuperUser, isOperator, grants, validForMs, accessSecret } = old;
     const { keyId, secretHash } = parseSecret(secret);
     const request = {
       ...{ description, isSuperUser, isOperator, grants, replaces: oldKeyId },
       ...(name !== undefined && { name }),
       ...(validForMs !== undefined && { validForMs }),
       newSecret: { keyId, secret, secretHash },
+      withAccessKey: accessSecret !== undefined,
     };
     try {
-      await this.#parts.keys.create(itself(environment), request);
+      return (await this.#parts.keys.create(itself(environment), request)).accessKey;
     } catch (error) {
-      if (!(await this.#key(environment, keyId))) throw error; // else another node has made it just now
+      if (!(await this.#key(environment, keyId))) throw error;
+      return undefined;
     }
   }
 

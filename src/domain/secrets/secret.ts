@@ -8,7 +8,13 @@ import type { StoredRecord } from "../records/store.ts";
 /** The kind of the records that secrets are kept in. */
 export const secretRecordKind = "secret";
 
-const versionSchema = z.strictObject({ version: z.int(), createdAtMs: z.number(), sealed: z.string() });
+const versionSchema = z.strictObject({
+  version: z.int(),
+  createdAtMs: z.number(),
+  sealed: z.string(),
+  form: z.enum(["plain", "list", "bytes"]).optional(),
+  token: z.string().optional(),
+});
 
 /** What is stored of a secret. Strict: a later release may keep more restrictions here, and an older one must not pass over them. */
 const documentSchema = z.strictObject({
@@ -32,6 +38,12 @@ const documentSchema = z.strictObject({
 /** What is stored of a secret, its values sealed. */
 export type SecretDocument = z.infer<typeof documentSchema>;
 
+/**
+ * What a value is, where a protocol tells it apart: text that its maker calls no secret (it is sealed all the same), texts separated by commas, or
+ * bytes, written as base64. Undefined: a text.
+ */
+export type SecretForm = "plain" | "list" | "bytes" | undefined;
+
 /** What is known of a secret without its values. */
 export interface SecretInfo {
   readonly name: string;
@@ -40,6 +52,20 @@ export interface SecretInfo {
   readonly currentVersion: number;
   /** Those that are kept, the oldest first. `createdAtMs`: wall time. */
   readonly versions: readonly { readonly version: number; readonly createdAtMs: number }[];
+}
+
+/** The same with all that doors have said of its versions. */
+export interface SecretDetails extends SecretInfo {
+  readonly versions: readonly SecretVersion[];
+}
+
+/** What is known of one version without its value. */
+export interface SecretVersion {
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly form: SecretForm;
+  /** What its maker calls it. */
+  readonly token: string | undefined;
 }
 
 /** One version of a secret. */
@@ -99,6 +125,13 @@ export function withVersion<Document extends Pick<SecretDocument, "versions">>(
 export function toInfo(name: string, document: SecretDocument): SecretInfo {
   const versions = document.versions.map(({ version, createdAtMs }) => ({ version, createdAtMs }));
   return { name, isShared: document.isShared, currentVersion: currentVersion(document), versions };
+}
+
+export function toDetails(name: string, document: SecretDocument): SecretDetails {
+  const versions = document.versions.map(({ version, createdAtMs, form, token }) => {
+    return { version, createdAtMs, form, token };
+  });
+  return { ...toInfo(name, document), versions };
 }
 
 /** The error that every call about a missing secret gives. */

@@ -247,6 +247,8 @@ describe("a credential", () => {
       () => secrets.get(stranger, "nothing"),
       () => secrets.put(stranger, "s", "x"),
       () => secrets.delete(stranger, "s"),
+      () => secrets.find(stranger, "s"),
+      () => secrets.findAll(stranger),
     ]) {
       await expect(call()).rejects.toMatchObject(denied);
     }
@@ -256,6 +258,60 @@ describe("a credential", () => {
     await secrets.put(dev, "s", "a");
     await expect(secrets.get(prod, "s")).rejects.toMatchObject({ code: "not_found" });
     expect(await secrets.list(prod)).toEqual([]);
+  });
+});
+
+describe("a version", () => {
+  it("is put only where there is none, or where there is one, when its maker says so", async () => {
+    await expect(secrets.put(dev, "s", "a", { isNew: false })).rejects.toMatchObject({ code: "not_found" });
+    const both = [secrets.put(dev, "s", "a", { isNew: true }), secrets.put(dev, "s", "b", { isNew: true })];
+    const outcomes = await Promise.allSettled(both);
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(outcomes[1]).toMatchObject({ reason: { code: "already_exists", message: 'secret "s" exists already' } });
+    expect(await secrets.put(dev, "s", "c", { isNew: false })).toMatchObject({ currentVersion: 2 });
+    expect(await secrets.get(dev, "s", 1)).toMatchObject({ value: "a" });
+  });
+
+  it("of the same token is put once; another value, or another form, under it is refused", async () => {
+    const put = (value: string, form?: "bytes") => secrets.put(dev, "s", value, { token: "t", form });
+    expect([await put("a"), await put("a")]).toMatchObject([{ currentVersion: 1 }, { currentVersion: 1 }]);
+    const other = { code: "already_exists", subject: "version" };
+    await expect(put("b")).rejects.toMatchObject(other);
+    await expect(put("a", "bytes")).rejects.toMatchObject(other);
+    await secrets.put(dev, "s", "b");
+    expect(await put("a")).toMatchObject({ currentVersion: 2 });
+  });
+
+  it("keeps its form and what its maker calls it, which lists do not show", async () => {
+    await secrets.put(dev, "s", "a,b", { form: "list", token: "t" });
+    await secrets.put(dev, "s", "c");
+    expect((await secrets.find(dev, "s")).versions).toEqual([
+      { version: 1, createdAtMs: nowMs, form: "list", token: "t" },
+      { version: 2, createdAtMs: nowMs, form: undefined, token: undefined },
+    ]);
+    expect((await secrets.list(dev))[0]?.versions[0]).toEqual({ version: 1, createdAtMs: nowMs });
+  });
+});
+
+describe("all that a credential finds", () => {
+  it("are its environment's own and those that are shared with it, of two of one name the own", async () => {
+    await secrets.put(dev, "b", "x", { isShared: true });
+    await secrets.put(dev, "a", "x", { isShared: true });
+    await secrets.put(dev, "private", "x");
+    await secrets.put(prod, "c", "x", { isShared: true });
+    for (const value of ["x", "y"]) await secrets.put(feature, "b", value);
+    const found = async (principal: Principal) =>
+      (await secrets.findAll(principal)).map(({ name, currentVersion }) => [name, currentVersion]);
+    expect(await found(feature)).toEqual([
+      ["a", 1],
+      ["b", 2],
+      ["c", 1],
+    ]);
+    expect((await found(dev)).map(([name]) => name)).toEqual(["a", "b", "private"]);
+    const own = withGrants({ resource: "secret", role: "read", secret: { prefix: "priv" } });
+    expect((await found(own)).map(([name]) => name)).toEqual(["private"]);
+    expect(await secrets.find(feature, "c")).toMatchObject({ currentVersion: 1 });
+    await expect(secrets.find(feature, "private")).rejects.toMatchObject({ code: "not_found" });
   });
 });
 
