@@ -84,7 +84,8 @@ export async function runLoad(binary: string, server: Server, shape: LoadShape, 
       : [[binary], { ...timing, ...grpcOptions(server, shape) }];
   const args = [...command, ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])];
   const timeout = (seconds + timing.warm + 20 + (server.backlog + server.keys) / 2000) * 1000;
-  const { stdout } = await promisify(execFile)(...onCores("1", args[0] as string, args.slice(1)), { timeout });
+  const env = { ...process.env, ...server.credentials };
+  const { stdout } = await promisify(execFile)(...onCores("1", args[0] as string, args.slice(1)), { timeout, env });
   const measured = JSON.parse(stdout) as Measurement;
   if (measured.lost !== 0) throw new Error(`${measured.lost} messages were lost`);
   return measured;

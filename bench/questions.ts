@@ -124,6 +124,18 @@ export const questions: readonly Question[] = [
   queue(8),
   queue(32),
   {
+    name: "sqs",
+    title: "the same over SQS in JSON, each request signed anew, beside the JSON API; 8 producers and 8 consumers",
+    load: { mode: "queue", connections: 8, warmSeconds: queueWarmSeconds },
+    comparisons: [{ ours: "todoku-sqs", peer: "todoku-queue", target: atLeast(0.8) }],
+  },
+  {
+    name: "sqs",
+    title: "the same with `@aws-sdk/client-sqs`, 8 workers, beside a server that answers constants",
+    load: { mode: "queue", connections: 8, warmSeconds: queueWarmSeconds },
+    comparisons: [{ ours: "todoku-sqs-sdk", peer: "stub-sqs-sdk", target: atLeast(0.9) }],
+  },
+  {
     name: "backlog",
     title: "the same with 8 and 8, and 1,000,000 messages waiting, beside 1,000",
     load: { mode: "queue", connections: 8, warmSeconds: queueWarmSeconds },

@@ -12,6 +12,9 @@ export type ServerName =
   | "todoku-memory"
   | "todoku-disk"
   | "todoku-queue"
+  | "todoku-sqs"
+  | "todoku-sqs-sdk"
+  | "stub-sqs-sdk"
   | "todoku-1k-waiting"
   | "todoku-1m-waiting"
   | "todoku-1k-items"
@@ -29,6 +32,8 @@ export interface Server extends Running {
   readonly backlog: number;
   /** Items that it is to hold; 0: as the load says. */
   readonly keys: number;
+  /** Environment of those who call it. */
+  readonly credentials?: Readonly<Record<string, string>>;
   /** It is Redis, which has a load of its own. */
   readonly redis?: { load(shape: LoadShape, seconds: number): Promise<Measurement> };
 }
@@ -40,7 +45,7 @@ interface Calls {
   readonly publishHead: string;
   readonly subscribePath: string;
   readonly subscribeMessage: string;
-  readonly queueProtocol: "http" | "amqp";
+  readonly queueProtocol: "http" | "amqp" | "sqs" | "sqs-sdk";
 }
 
 const cache = "bench";
@@ -61,6 +66,7 @@ const peerCalls: Calls = {
   subscribeMessage: text(1, topic),
   queueProtocol: "amqp",
 };
+const sdkCalls: Calls = { ...peerCalls, queueProtocol: "sqs-sdk" };
 
 /** A protobuf field with a short text, in hex. */
 function text(field: number, value: string): string {
@@ -79,7 +85,15 @@ export async function startServer(name: ServerName, cores = "0"): Promise<Server
   if (name === "redis-memory" || name === "redis-disk") {
     return { ...(await startRedis(cores, name === "redis-disk")), calls: peerCalls, ...none };
   }
+  if (name === "stub-sqs-sdk") {
+    const server = await script(cores, import.meta.resolve("./peers/sqs-stub.ts"));
+    return { ...server, ...none, calls: sdkCalls, credentials: awsEnvironment("none", "none") };
+  }
   const server = await startTodoku(name === "todoku-disk" ? "disk" : "memory", cores);
+  if (name === "todoku-sqs" || name === "todoku-sqs-sdk") {
+    const calls = name === "todoku-sqs" ? { ...todokuCalls, queueProtocol: "sqs" as const } : sdkCalls;
+    return { ...server, ...none, calls, credentials: await accessKeyOf(server) };
+  }
   return { ...server, calls: todokuCalls, backlog: backlogs[name] ?? 0, keys: items[name] ?? 0 };
 }
 
@@ -103,13 +117,30 @@ export async function startTodoku(
   return server;
 }
 
-async function create({ port, stop }: Running, what: "caches" | "queues"): Promise<void> {
+/** So that signatures are checked: dev mode takes those of unknown keys as they are. */
+async function accessKeyOf(server: Running): Promise<Readonly<Record<string, string>>> {
+  const { accessKeyId, secretAccessKey } = (await post(server, "keys", { superUser: true, accessKey: true })) as {
+    accessKeyId: string;
+    secretAccessKey: string;
+  };
+  return awsEnvironment(accessKeyId, secretAccessKey);
+}
+
+function awsEnvironment(accessKeyId: string, secretAccessKey: string) {
+  return { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+}
+
+async function create(server: Running, what: "caches" | "queues"): Promise<void> {
+  await post(server, what, { name: cache });
+}
+
+async function post({ port, stop }: Running, what: string, body: object): Promise<unknown> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/${what}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ name: cache }),
+    body: JSON.stringify(body),
   });
-  if (response.ok) return;
+  if (response.ok) return response.json();
   await stop();
-  throw new Error(`${what} "${cache}" was not created: ${response.status} ${await response.text()}`);
+  throw new Error(`${what} of the bench were not created: ${response.status} ${await response.text()}`);
 }

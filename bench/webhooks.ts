@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Agent, request } from "undici";
 import type { Delivery } from "../src/domain/subscriptions/destination.ts";
+import type { Webhook } from "../src/domain/subscriptions/subscription.ts";
 import { createGuardedClient } from "../src/lib/guarded-client/guarded-client.ts";
 import { bodyOf } from "../src/outbound/webhooks/body.ts";
 import { createWebhookDestination } from "../src/outbound/webhooks/destination.ts";
@@ -76,12 +77,13 @@ function ours(url: string) {
   };
 }
 
-function aDelivery(url: string, sequence: number): Delivery {
+function aDelivery(url: string, sequence: number): Delivery<Webhook> {
   return {
     ...{ topic: "orders", attempt: 1, isTest: false },
     subscription: {
       ...{ id: 1, environment: "bench", cache: "shop", name: "hook", topic: "orders", isOrdered: true },
-      ...{ destination: { kind: "webhook", url }, pause: undefined, createdAtMs: 1 },
+      destination: { kind: "webhook", url },
+      ...{ filter: undefined, deadLetterQueue: undefined, pause: undefined, createdAtMs: 1 },
     },
     item: {
       ...{ page: 1, sequence, value: { isText: true, bytes: payload } },

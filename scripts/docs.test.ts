@@ -231,6 +231,8 @@ describe("a started server", () => {
     const webhook = { topic: "webhook", url: "http://127.0.0.1:9" };
     expect((await post("/v1/webhooks/metrics/w", webhook, "PUT")).status).toBe(201);
     expect((await post("/v1/notifications", { data: "x" })).status).toBe(200);
+    const aws = { method: "POST", headers: { "x-amz-target": "AmazonSQS.ListQueues" }, body: "{}" };
+    expect((await fetch(server.url, aws)).status).toBe(200);
     const socketEnd = (query: string) => {
       const socket = new WebSocket(`${server.url.replace("http", "ws")}/push${query}`);
       socket.onopen = () => socket.send("x");

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { limits } from "../src/domain/limits.ts";
 import { closeLabel } from "../src/protocols/gateway/stats.ts";
+import { aFunctionEndpoint } from "../test/support/function-endpoint.ts";
 import { connect, type GatewayClient, socketUrl } from "../test/support/gateway.ts";
 import { JsonApi } from "../test/support/json-api.ts";
 import { aServer } from "../test/support/server.ts";
@@ -28,14 +29,28 @@ const examples: Example[] = page.split(/^#+ /m).flatMap((section) => {
 let server: Awaited<ReturnType<typeof aServer>>;
 let api: JsonApi;
 let alice: GatewayClient;
+let orders: Awaited<ReturnType<typeof aFunctionEndpoint>>;
 
 beforeAll(async () => {
-  server = await aServer({ gateway: { presence: { graceSeconds: 0 } } });
+  orders = await aFunctionEndpoint(({ body }) => {
+    const { item, count } = JSON.parse(body);
+    return { statusCode: 200, body: JSON.stringify({ ordered: item, total: count * 25 }) };
+  });
+  server = await aServer({
+    handlers: { orders: { url: orders.url } },
+    gateway: {
+      endpoints: [{ path: "/push" }, { path: "/shop", routes: { order: { handler: "orders" } } }],
+      presence: { graceSeconds: 0 },
+    },
+  });
   api = new JsonApi(server.port);
   await api.post("/v1/caches", { name: "demo" });
   alice = await open("alice");
 });
-afterAll(() => server?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  await orders?.[Symbol.asyncDispose]();
+});
 
 const open = (user: string) => connect(socketUrl(server, `/push?user=${user}`));
 
@@ -80,6 +95,11 @@ const settings: Readonly<Record<string, (example: Example) => Promise<void>>> = 
       await device.post("/v1/topics/demo/orders", { binary: "AAH/" });
     }
     await converse(alice, example);
+  },
+  async Handlers(example) {
+    const client = await connect(socketUrl(server, "/shop?user=alice"));
+    await converse(client, example);
+    await client.close();
   },
   async "topics.unsubscribe"(example) {
     const endsByItself = example.lines[0]?.startsWith("<");

@@ -10,13 +10,13 @@ export function httpDriver(port: number): QueueDriver {
   const receiveBody = JSON.stringify({ maxMessages: batchSize, waitSeconds });
   return {
     async producer() {
-      const call = await openConnection(port);
+      const call = await openApi(port);
       return async () => {
         await call("send", sendBody);
       };
     },
     async consumer(removed) {
-      const call = await openConnection(port);
+      const call = await openApi(port);
       for (;;) {
         const { messages } = (await call("receive", receiveBody)) as { messages: { receiptHandle: string }[] };
         if (messages.length === 0) continue;
@@ -31,14 +31,23 @@ export function httpDriver(port: number): QueueDriver {
 
 type Call = (action: "send" | "receive" | "delete", body: string) => Promise<unknown>;
 
-async function openConnection(port: number): Promise<Call> {
+async function openApi(port: number): Promise<Call> {
+  const call = await openConnection(port);
+  const headers = `host: 127.0.0.1:${port}\r\ncontent-type: application/json\r\n`;
+  return (action, body) => call(`/v1/queues/${queueName}/${action}`, headers, body);
+}
+
+/** @param headers each with its end of line; `content-length` is added. */
+export type Post = (path: string, headers: string, body: string) => Promise<unknown>;
+
+/** A keep-alive connection: one POST after the other, each answered with the JSON of a 200. */
+export async function openConnection(port: number): Promise<Post> {
   const socket = createConnection({ port, host: "127.0.0.1", noDelay: true });
   await once(socket, "connect");
   const answers = readAnswers(socket);
-  return async (action, body) => {
-    socket.write(
-      `POST /v1/queues/${queueName}/${action} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
+  return async (path, headers, body) => {
+    const length = `content-length: ${Buffer.byteLength(body)}`;
+    socket.write(`POST ${path} HTTP/1.1\r\n${headers}${length}\r\n\r\n${body}`);
     const answer = await answers.next();
     if (answer.done === true) throw new Error("the server closed the connection");
     return JSON.parse(answer.value);

@@ -5,6 +5,8 @@ import { parseArgs } from "node:util";
 import { amqpDriver } from "./queue-amqp.ts";
 import { batchSize, type QueueDriver } from "./queue-driver.ts";
 import { httpDriver } from "./queue-http.ts";
+import { sdkDriver } from "./queue-sdk.ts";
+import { sqsDriver } from "./queue-sqs.ts";
 
 /** Producers wait while this much is sent and not yet removed: what is measured is both sides, not a growing backlog. */
 const outstandingMax = 2000;
@@ -72,7 +74,8 @@ function snapshot() {
   };
 }
 
-const driver = values.protocol === "amqp" ? amqpDriver(Number(values.port)) : httpDriver(Number(values.port));
+const drivers = { http: httpDriver, amqp: amqpDriver, sqs: sqsDriver, "sqs-sdk": sdkDriver };
+const driver = drivers[values.protocol as keyof typeof drivers](Number(values.port));
 await fill(driver, Number(values.backlog));
 for (let index = 0; index < Number(values.connections); index++) {
   for (const running of [produce(driver), consume(driver)]) {

@@ -9,7 +9,7 @@ export interface Field {
   readonly flag: string;
   /** Like `TODOKU_DRAIN_SECONDS`. */
   readonly variable: string;
-  /** `objects`: a list of groups, see {@link membersOf}. */
+  /** `objects`: a list of groups, or groups by name, see {@link membersOf}. */
   readonly kind: "text" | "number" | "boolean" | "list" | "objects" | "map";
   /** Checks one value; without default. */
   readonly schema: z.ZodType;
@@ -26,10 +26,11 @@ export interface Member extends Pick<Field, "path" | "schema" | "description" | 
   readonly defaultValue: unknown;
 }
 
-/** Every value of the objects of a list, like `gateway.endpoints[].path`; none: it is no such list. */
+/** Every value of the objects of a list, like `gateway.endpoints[].path`, or of those by name, like `handlers.<name>.command`; none: it is neither. */
 export function membersOf({ path, schema }: Pick<Field, "path" | "schema">): readonly Member[] {
-  const element = schema instanceof z.ZodArray ? elementOf(schema) : undefined;
-  return element instanceof z.ZodObject ? collectMembers(element, `${path}[]`) : [];
+  const element = schema instanceof z.ZodArray || schema instanceof z.ZodRecord ? elementOf(schema) : undefined;
+  const above = schema instanceof z.ZodArray ? `${path}[]` : `${path}.<name>`;
+  return element instanceof z.ZodObject ? collectMembers(element, above) : [];
 }
 
 function collectMembers(group: z.ZodObject, above: string): readonly Member[] {
@@ -49,15 +50,17 @@ export function shownValue(field: Field, value: unknown): unknown {
   if (value === undefined) return undefined;
   if (field.isSecret) return mask;
   const secrets = membersOf(field).filter(({ isSecret }) => isSecret);
-  if (secrets.length === 0 || !Array.isArray(value)) return value;
-  return value.map((element: unknown) => {
+  if (secrets.length === 0) return value;
+  const masked = (element: unknown) => {
     const copy = structuredClone(element) as Record<string, unknown>;
     for (const { path } of secrets) {
-      const below = path.slice(`${field.path}[].`.length);
+      const below = path.slice(field.path.length).replace(/^(\[\]|\.<name>)\./, "");
       if (valueAt(copy, below) !== undefined) setAt(copy, below, mask);
     }
     return copy;
-  });
+  };
+  if (Array.isArray(value)) return value.map(masked);
+  return isGroup(value) ? Object.fromEntries(Object.entries(value).map(([name, one]) => [name, masked(one)])) : value;
 }
 
 const mask = "********";
@@ -106,11 +109,12 @@ function kindOf(schema: z.ZodType): Field["kind"] {
   if (schema instanceof z.ZodNumber) return "number";
   if (schema instanceof z.ZodBoolean) return "boolean";
   if (schema instanceof z.ZodArray) return elementOf(schema) instanceof z.ZodObject ? "objects" : "list";
-  return schema instanceof z.ZodRecord ? "map" : "text";
+  if (schema instanceof z.ZodRecord) return elementOf(schema) instanceof z.ZodObject ? "objects" : "map";
+  return "text";
 }
 
-function elementOf(list: z.ZodArray): z.ZodType {
-  return unwrap(list.element as z.ZodType, {}).schema;
+function elementOf(many: z.ZodArray | z.ZodRecord): z.ZodType {
+  return unwrap((many instanceof z.ZodArray ? many.element : many.valueType) as z.ZodType, {}).schema;
 }
 
 /** The words that it may be; undefined: it is no such field. */

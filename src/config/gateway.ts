@@ -11,11 +11,41 @@ const seconds = z.number().min(0).max(secondsMax);
 const routeKey = z
   .string()
   .regex(
-    /^(\$default|[^\s$]\S{0,127})$/,
-    "must be $default, or 1 to 128 characters without spaces that do not begin with $",
+    /^(\$(default|connect|disconnect)|[^\s$]\S{0,127})$/,
+    "must be $default, $connect, $disconnect, or 1 to 128 characters without spaces that do not begin with $",
   );
+const handlerName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 of A-Z, a-z, 0-9, - and _");
 
-const endpointSchema = z.strictObject({
+const routesSchema = z
+  .record(
+    routeKey,
+    z.union([z.enum(["publish", "send"]), z.strictObject({ handler: handlerName })], {
+      error: "must be publish, send or {handler: name}",
+    }),
+  )
+  .superRefine((routes, context) => {
+    for (const route of ["$connect", "$disconnect"]) {
+      if (typeof routes[route] !== "string") continue;
+      context.addIssue({ code: "custom", path: [route], message: "must be a handler, like {handler: name}" });
+    }
+  });
+
+const authorizerSchema = z.strictObject({
+  handler: handlerName.describe("Says who a connection is, instead of a credential: with a policy, as in API Gateway."),
+  identitySource: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^route\.request\.(header|querystring)\.\S{1,128}$/,
+          "must be route.request.header.<name> or route.request.querystring.<name>",
+        ),
+    )
+    .min(1)
+    .describe("Where credentials are, like `route.request.querystring.authorization`; without one nobody is asked."),
+});
+
+const endpointFields = z.strictObject({
   path: z
     .string()
     .regex(/^\/[^\s?#]{0,254}$/, "must begin with / and have no query")
@@ -34,11 +64,10 @@ const endpointSchema = z.strictObject({
     })
     .default("$request.body.action")
     .describe("What of a frame names its route, as in API Gateway: `$request.body.action`, or several such variables."),
-  routes: z
-    .record(routeKey, z.enum(["publish", "send"]))
+  routes: routesSchema
     .default({})
     .describe(
-      "Routes of your own, and `$default`, each `publish` or `send`, like `{order: send}`: the whole frame goes to the topic, or to the queue, `messages`.",
+      "Routes of your own, and `$default`: `publish` or `send`, like `{order: send}`, give the whole frame to the topic, or to the queue, `messages`; `{handler: name}` gives it to a handler, as do `$connect` and `$disconnect`.",
     ),
   ackStyle: z
     .enum(["todoku", "aws"])
@@ -57,6 +86,12 @@ const endpointSchema = z.strictObject({
     })
     .optional()
     .describe("Your backend decides who may connect."),
+  authorizer: authorizerSchema.optional(),
+});
+
+const endpointSchema = endpointFields.refine(({ hook, authorizer }) => !hook || !authorizer, {
+  path: ["authorizer"],
+  error: "goes not with hook: give one",
 });
 
 const frameRate = (whose: string) =>

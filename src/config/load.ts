@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { redactUrl } from "../lib/redact-url.ts";
 import { sentenceOf } from "../lib/value-sentences.ts";
 import { type Field, fieldsOf, isGroup, membersOf, setAt, valueAt } from "./fields.ts";
@@ -110,7 +110,7 @@ function toPath(names: readonly PropertyKey[]): string {
 }
 
 function describeUnknownMember(field: Field, path: string, key: string): string {
-  const above = `${withoutIndexes(path)}.`;
+  const above = `${patternOf(field, path)}.`;
   const names = membersOf(field).flatMap((one) =>
     one.path.startsWith(above) ? [one.path.slice(above.length).split(".")[0] as string] : [],
   );
@@ -118,15 +118,22 @@ function describeUnknownMember(field: Field, path: string, key: string): string 
   return `this is no field${meant === undefined ? `; there are ${[...new Set(names)].join(", ")}` : `: is ${meant} meant?`}`;
 }
 
-function withoutIndexes(path: string): string {
-  return path.replace(/\[\d+\]/g, "[]");
+/** `gateway.endpoints[]` of `gateway.endpoints[0]`, and `handlers.<name>` of `handlers.tasks`. */
+function patternOf({ path: above, schema }: Field, path: string): string {
+  const below = path.slice(above.length).replace(/\[\d+\]/g, "[]");
+  return above + (schema instanceof z.ZodRecord ? below.replace(/^\.[^.[]+/, ".<name>") : below);
+}
+
+/** Is what lies at `path` the secret, something in it, or something that it is in? */
+function touches(secretPath: string, path: string): boolean {
+  return secretPath.startsWith(path) || path.startsWith(`${secretPath}.`);
 }
 
 /** An object says nothing that its place does not, and may hold a secret. */
 function show(field: Field | undefined, path: string, value: unknown): string {
   const isHidden =
     field?.isSecret === true ||
-    (field && membersOf(field).some((one) => one.isSecret && one.path.startsWith(withoutIndexes(path))));
+    (field && membersOf(field).some((one) => one.isSecret && touches(one.path, patternOf(field, path))));
   if (isHidden) return "; its value is not shown";
   return field?.kind === "objects" && typeof value === "object"
     ? ""

@@ -50,6 +50,9 @@ function valuesOf({ schema }: Pick<Field, "schema">): string {
   if (json.type === "array") return listOf(json);
   if (json.type === "object") {
     const { additionalProperties: value } = json;
+    if (typeof value === "object" && value.type === "object" && value.properties) {
+      return "objects by name, with the fields below";
+    }
     const words = typeof value === "object" ? value.enum?.map((word) => `\`${String(word)}\``) : undefined;
     return `names with ${words?.join(" or ") ?? "values"}`;
   }
@@ -78,7 +81,7 @@ const introduction = `# Configuration
 What \`todoku start\` and \`todoku dev\` may be told. This page is made by \`todoku config docs\` from \`src/config/schema.ts\`.
 
 A field is set by its flag, else its environment variable, else a file (\`--config FILE\` or \`TODOKU_CONFIG\`; YAML or JSON), else its default. In a
-file a dot is a group, and \`[]\` stands for each object of a list:
+file a dot is a group, \`[]\` stands for each object of a list, and \`<name>\` for a name of your own:
 
 \`\`\`yaml
 port: 9000
@@ -99,7 +102,7 @@ names the field, where it was set, the value and the bound; what must not be so 
 `;
 
 const notes = `- In a flag or an environment variable a list is separated by commas, names with values are written \`http=debug,engine=warn\`, a yes or no is \`true\` or
-  \`false\`. A list of objects is written as JSON. A flag that takes a list of values may be given several times. A variable that is set to nothing counts as not set; a \`TODOKU_\` variable that
+  \`false\`. A list of objects, and objects by name, are written as JSON. A flag that takes a list of values may be given several times. A variable that is set to nothing counts as not set; a \`TODOKU_\` variable that
   nobody reads is warned about.
 - An origin of \`devOrigins\` is written as the browser sends it: scheme, host and port, no path, no slash at the end.
 - A name in \`outbound.allow\` may lead anywhere; \`*.example\` stands for all names below \`example\`, not for itself. Other names with a dot are looked up at the name

@@ -3,7 +3,10 @@ import { devRates, productionRates, serverRateSettingsSchema } from "../domain/l
 import { limits } from "../domain/limits.ts";
 import { isPermission } from "../lib/guarded-client/permissions.ts";
 import { isNetwork } from "../lib/networks.ts";
+import { awsSchema } from "./aws.ts";
+import { functionsSchema } from "./functions.ts";
 import { gatewaySchema, productionGateway } from "./gateway.ts";
+import { handlersSchema } from "./handlers.ts";
 
 declare module "zod" {
   interface GlobalMeta {
@@ -26,8 +29,8 @@ const logLevel = z.enum(["debug", "info", "warn", "error", "silent"]);
 /** What log lines are told apart by: the `area` of each. */
 export const logAreas = [
   ...(["server", "config", "clock", "engine", "environments", "auth", "topics", "queues", "secrets"] as const),
-  ...(["webhooks", "gateway", "notifications"] as const),
-  ...(["limiting", "tls", "http", "momento"] as const),
+  ...(["webhooks", "gateway", "notifications", "handlers"] as const),
+  ...(["limiting", "tls", "http", "momento", "aws"] as const),
 ] as const;
 
 /** An hour: a stop that takes longer is a mistake. */
@@ -167,6 +170,9 @@ export const configSchema = z.strictObject({
     .prefault({})
     .meta({ isLive: true }),
   gateway: gatewaySchema.prefault({}),
+  handlers: handlersSchema,
+  functions: functionsSchema.prefault({}),
+  aws: awsSchema.prefault({}),
   drain: z
     .strictObject({
       delaySeconds: stopSeconds

@@ -6,17 +6,21 @@ import { limits } from "./limits.ts";
 export type Attributes = Readonly<Record<string, { readonly type: string; readonly value: string }>>;
 
 /** @throws TodokuError `invalid_argument` or `limit_exceeded` that names the part, its size and the bound. */
-export function checkAttributes(attributes: Attributes): void {
+export function checkAttributes(
+  attributes: Attributes,
+  maxBytes: number = limits.attributesMaxBytes,
+  maxCount: number = limits.attributesMaxCount,
+): void {
   const entries = Object.entries(attributes);
-  if (entries.length > limits.attributesMaxCount) {
-    throw new TodokuError("invalid_argument", `${entries.length} attributes must be <= ${limits.attributesMaxCount}`);
+  if (entries.length > maxCount) {
+    throw new TodokuError("invalid_argument", `${entries.length} attributes must be <= ${maxCount}`);
   }
   if (Object.hasOwn(attributes, "")) throw new TodokuError("invalid_argument", "an attribute name must not be empty");
   const bytes = attributeBytes(attributes);
-  if (bytes > limits.attributesMaxBytes) {
+  if (bytes > maxBytes) {
     throw new TodokuError(
       "limit_exceeded",
-      `request limit: the attributes have ${bytes} bytes; must be <= ${limits.attributesMaxBytes}`,
+      `request limit: the attributes have ${bytes} bytes; must be <= ${maxBytes}`,
       { subject: "message_size" },
     );
   }

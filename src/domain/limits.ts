@@ -14,6 +14,8 @@ export const limits = {
   /** One topic message: SNS and SQS allow 256 KiB, Momento 4 KB. */
   messageMaxBytes: 256 * kib,
   attributesMaxCount: 10,
+  /** Of a message of a topic: SNS has no bound but the message's, which they count in. */
+  topicAttributes: { maxCount: 100, maxBytes: 256 * kib },
   /** Names, types and values of one item's attributes together. */
   attributesMaxBytes: 16 * kib,
   messageIdMaxLength: 128,
@@ -106,20 +108,29 @@ export const limits = {
     /** SQS: 80 of [A-Za-z0-9_-]. */
     nameMaxLength: 80,
     perEnvironment: 1000,
-    /** A body, with the names, types and values of its attributes. */
-    bodyMaxBytes: 256 * kib,
+    /** A body, with the names, types and values of its attributes. SQS: 1 MiB since 2025; most clients expect what it was before. */
+    messageMaxBytes: { default: 256 * kib, min: kib, max: mib },
     batchMaxMessages: 10,
+    /** All messages of one send: ten of the default size. */
+    batchMaxBytes: 2560 * kib,
     visibilityMs: { default: 30 * secondMs, max: 12 * hourMs },
     delayMs: { default: 0, max: 900 * secondMs },
     retentionMs: { default: 96 * hourMs, min: 60 * secondMs, max: 336 * hourMs },
     waitMaxMs: 20 * secondMs,
     maxReceives: 1000,
+    /** Queues that a queue names as those whose dead letters it takes. */
+    deadLetterSourcesMax: 10,
+    tags: { max: 50, keyMaxLength: 128, valueMaxLength: 256 },
+    /** Of AWS X-Ray, whose headers have some 100 characters. */
+    traceHeaderMaxLength: 1024,
     /** Messages of one queue that are received and neither deleted nor given back. */
     inFlightMax: 120_000,
     peekMaxMessages: 100,
     peekMaxBytes: 4 * mib,
     /** One call of redrive. */
     redriveMaxMessages: 10_000,
+    /** Moves of dead letters in the background. SQS: 500 a second at most, and shows the last ten of a queue. */
+    move: { perSecondMax: 500, stepMaxMessages: 1000, keptPerSource: 10 },
     /** Messages of all queues of an environment, with 200 bytes for each. */
     environmentMaxBytes: 4096 * mib,
     /** Polls that wait, all queues of the process together. */
@@ -246,6 +257,29 @@ export const limits = {
     environmentMaxBytes: 1024 * mib,
     keptMs: 14 * 24 * hourMs,
   },
+  /** Durable subscriptions of every kind; the numbers of webhooks hold for all. */
+  subscription: {
+    /** Items that a filter passes over before others have their turn of the event loop: some 2 ms of the most expensive policy. */
+    passedPerTurn: 1000,
+    /** Deliveries of one subscription to a queue: what one commit takes of it. */
+    queueInFlight: 128,
+  },
+
+  /** Topics that SNS may name, besides those that are built in: small records that lie in memory. Their tags are as those of queues. */
+  eventTopic: {
+    perEnvironment: 1000,
+    /** Policies, and how SNS would try again: kept and shown, not obeyed. What IAM allows a policy of SNS. */
+    attributeMaxBytes: 30 * kib,
+    /** SNS: one batch, one message with its subject and attributes, one page of a list. */
+    batchMaxMessages: 10,
+    messageMaxBytes: 256 * kib,
+    subjectMaxLength: 100,
+    pageMax: 100,
+  },
+  /** Durable subscriptions that were made through SNS, and those that nobody has confirmed yet: SNS keeps them for three days. */
+  eventSubscription: { perEnvironment: 1000, pendingMax: 1000, pendingKeptMs: 3 * 24 * hourMs },
+  /** What a subscription lets through: SNS's own bounds. */
+  filter: { policyMaxBytes: 256 * kib, keysMax: 5, combinationsMax: 150, numberMax: 1_000_000_000 },
 
   /** WebSockets. "AWS" is API Gateway (section 2.1 of the AWS reference). */
   gateway: {
@@ -263,6 +297,8 @@ export const limits = {
     watchedUsersMax: 1000,
     /** The `id` that a client may give a frame. */
     frameIdMaxLength: 128,
+    /** AWS: what an authorizer says of a user, which all later events carry, as JSON. */
+    authorizerContextMaxBytes: 8 * kib,
     /** AWS: the longest a handshake or an action may take. */
     connectSeconds: 29,
     actionMaxSeconds: 29,
@@ -312,6 +348,71 @@ export const limits = {
     visibilityMs: 30 * secondMs,
     /** Of the sentence that a dead letter carries. */
     errorMaxBytes: kib,
+  },
+
+  /** The door for AWS clients. */
+  aws: {
+    /** One request: what SQS and SNS take at most (1 MiB, escaped as JSON or a form writes most texts). An event for a handler may be larger. */
+    bodyMaxBytes: 1.25 * mib,
+    /** Of body and address: ten messages with ten attributes of three fields each, seven times over. */
+    formMaxFields: 2500,
+    /** AWS: five minutes between the clocks of client and server. */
+    clockSkewMs: { default: 5 * 60 * secondMs, min: 30 * secondMs, max: 15 * 60 * secondMs },
+    /** SDKs sign some ten headers. */
+    signedHeadersMax: 64,
+    acceptedHostsMax: 10,
+    /** Keys derived for a day, region and service, remembered: 300 bytes each. */
+    signingKeys: 10_000,
+    /** AWS: names of one call, and parameters of one page with their values or without. */
+    ssm: { namesMax: 10, pageMax: 10, describePageMax: 50 },
+    /** AWS: secrets of one page. */
+    secretsPageMax: 100,
+    /** AWS: deletions of one call, and rows of one scan: a megabyte at 100 bytes each. */
+    dynamodb: { batchMax: 25, scanMax: 10_000 },
+  },
+
+  /** Handlers; "Lambda" is AWS Lambda's own bound. */
+  handler: {
+    /** Lambda. */
+    nameMaxLength: 64,
+    perEnvironment: 100,
+    /** Lambda's 15 minutes; its default of 3 s is too short for most. */
+    timeoutMs: { default: 30 * secondMs, min: 100, max: 900 * secondMs },
+    /** Processes of one handler, some 50 MB each. */
+    concurrencyMax: 100,
+    sourcesMax: 10,
+    /** How long a batch waits to become full: Lambda. */
+    windowMaxMs: 300 * secondMs,
+    /** Invocations of one handler that wait for one that runs to end. */
+    waitingMax: 1000,
+    /** Events of them all, of the process. */
+    waitingMaxBytes: 256 * mib,
+    /** Lambda: an event, and a result. */
+    eventMaxBytes: 6 * mib,
+    resultMaxBytes: 6 * mib,
+    /** Names and values of its variables and secrets; Linux lets a process have two megabytes. */
+    variablesMaxBytes: 512 * kib,
+    /** A batch that failed comes back so much later, doubled with each receive. */
+    retry: { firstMs: secondMs, maxMs: 900 * secondMs },
+    /** A handler that could not be started is tried again so much later, doubled each time. */
+    startRetry: { firstMs: secondMs, maxMs: 60 * secondMs },
+    /** A secret that has changed reaches the handlers that have it: the promise is five minutes. */
+    secretsCheckMs: 60 * secondMs,
+    /** Lambda: until a process first asks for work. */
+    initMs: 10 * secondMs,
+    /** What a process has for its end before it is killed; Lambda gives 2 s. */
+    stopGraceMs: 2 * secondMs,
+    /** A process that ends before it has done anything is started again so much later, doubled each time. */
+    restart: { firstMs: 100, maxMs: 10 * secondMs },
+    /** Lines of one handler that are kept, all together 50 MiB. */
+    logMaxLines: 1000,
+    logMaxBytes: 512 * kib,
+    logLineMaxBytes: 16 * kib,
+    logsMax: 100,
+    /** How long a call waits for work, or for lines of a log: shorter than the 60 s after which proxies close a silent line. */
+    pollMs: 20 * secondMs,
+    /** A runtime that has not asked for work for so long is gone. */
+    silenceMs: 30 * secondMs,
   },
 
   /** What `todoku start` begins with; config.md says how to change it. Keys, users and environments have no limit of their own until one is set. */

@@ -5,10 +5,12 @@ import type { Access } from "./auth/access.ts";
 import type { Caches } from "./cache/caches.ts";
 import type { Engine } from "./engine.ts";
 import type { Environments } from "./environments/environments.ts";
+import type { EventTopics } from "./event-topics/event-topics.ts";
 import type { QueueMessages } from "./queues/messages.ts";
+import type { QueueMoves } from "./queues/moves.ts";
 import type { Queues } from "./queues/queues.ts";
 import type { DeliveryWorker } from "./subscriptions/delivery-worker.ts";
-import type { Webhooks } from "./subscriptions/webhooks.ts";
+import type { SubscriptionRegistry } from "./subscriptions/subscription-registry.ts";
 import type { Topics } from "./topics/topics.ts";
 
 // Steps of one store in one run: a step is short (the engine bounds it), and between two runs a second passes.
@@ -24,7 +26,9 @@ export interface UpkeepOptions {
   readonly topics: Topics;
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
-  readonly webhooks: Pick<Webhooks, "refresh">;
+  readonly queueMoves: Pick<QueueMoves, "runOnce">;
+  readonly registry: Pick<SubscriptionRegistry, "refresh">;
+  readonly eventTopics: Pick<EventTopics, "refresh">;
   readonly deliveries: Pick<DeliveryWorker, "runOnce">;
   readonly log: Log;
   readonly clock: Pick<Clock, "steadyMs" | "wallMs">;
@@ -39,7 +43,9 @@ export class UpkeepWorker {
   readonly #topics: Topics;
   readonly #queues: Queues;
   readonly #queueMessages: QueueMessages;
-  readonly #webhooks: Pick<Webhooks, "refresh">;
+  readonly #queueMoves: Pick<QueueMoves, "runOnce">;
+  readonly #registry: Pick<SubscriptionRegistry, "refresh">;
+  readonly #eventTopics: Pick<EventTopics, "refresh">;
   readonly #deliveries: Pick<DeliveryWorker, "runOnce">;
   readonly #log: Log;
   readonly #clock: UpkeepOptions["clock"];
@@ -54,7 +60,9 @@ export class UpkeepWorker {
     this.#topics = options.topics;
     this.#queues = options.queues;
     this.#queueMessages = options.queueMessages;
-    this.#webhooks = options.webhooks;
+    this.#queueMoves = options.queueMoves;
+    this.#registry = options.registry;
+    this.#eventTopics = options.eventTopics;
     this.#deliveries = options.deliveries;
     this.#log = options.log;
     this.#clock = options.clock;
@@ -87,7 +95,8 @@ export class UpkeepWorker {
       await this.#topics.refresh();
       await this.#queues.refresh();
       this.#queueMessages.refresh();
-      await this.#webhooks.refresh();
+      await this.#registry.refresh();
+      await this.#eventTopics.refresh();
     }
     if (this.#engine.health().status !== "open") return;
     await this.#access.sweep(this.#clock.wallMs());
@@ -109,6 +118,7 @@ export class UpkeepWorker {
       for (let i = 0; i < maxSteps && (await step()); i++) await nextTick();
     }
     await this.#queueMessages.trim(nowMs, maxSteps);
+    await this.#queueMoves.runOnce(nowMs);
     await this.#deliveries.runOnce(nowMs);
   }
 }

@@ -12,6 +12,8 @@ const kinds: Readonly<Record<string, string>> = {
 
 /** What must be so of a value that does not fit, to stand behind its name; undefined: what the schema says will do. Never repeats the value. */
 export function sentenceOf(issue: z.core.$ZodRawIssue): string | undefined {
+  // Zod's own words of a name that does not fit do not say why.
+  if (issue.code === "invalid_key") return issue.issues[0]?.message;
   if (!["invalid_type", "invalid_value", "invalid_union"].includes(issue.code ?? "")) return undefined;
   if (issue.input === undefined) return "is missing";
   if (issue.code === "invalid_value") {

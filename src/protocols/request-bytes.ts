@@ -35,7 +35,10 @@ export function readRequestBytes(
     chunks.length = 0;
     reject(error);
   };
-  const left = () => fail(new TodokuError("invalid_argument", "the connection closed before the body was complete"));
+  // Every request closes: an error that nobody gets would cost 20 us of each.
+  const left = () => {
+    if (!isOver) fail(new TodokuError("invalid_argument", "the connection closed before the body was complete"));
+  };
   request
     .on("data", (chunk: Buffer) => {
       if (isOver) return;

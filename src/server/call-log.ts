@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Auth } from "../domain/auth/auth.ts";
-import type { Principal } from "../domain/auth/principal.ts";
+import type { Caller, Principal } from "../domain/auth/principal.ts";
 import { type LeveledLog, type LogPlace, nothingLeveled } from "../lib/leveled-log.ts";
 import type { Log } from "../lib/log.ts";
 import { redactUrl } from "../lib/redact-url.ts";
@@ -20,21 +20,26 @@ export class CallLog {
 
   /** `auth`, whose answers are remembered for the lines. */
   watchAuth(auth: Auth): Auth {
+    const remember = (known: Principal | Promise<Principal>, { call }: Caller) => {
+      if (!call || !this.#log.isOnAnywhere("debug")) return known;
+      if (!(known instanceof Promise)) this.#principals.set(call, known);
+      else known.then((principal) => this.#principals.set(call, principal)).catch(() => {}); // its caller hears of it
+      return known;
+    };
     return {
       ...auth,
-      authenticate: (credential, caller) => {
-        const known = auth.authenticate(credential, caller);
-        if (!caller.call || !this.#log.isOnAnywhere("debug")) return known;
-        const { call } = caller;
-        if (!(known instanceof Promise)) this.#principals.set(call, known);
-        else known.then((principal) => this.#principals.set(call, principal)).catch(() => {}); // its caller hears of it
-        return known;
-      },
+      authenticate: (credential, caller) => remember(auth.authenticate(credential, caller), caller),
+      authenticateSigned: (accessKeyId, caller, isSigned) =>
+        remember(auth.authenticateSigned(accessKeyId, caller, isSigned), caller),
     };
   }
 
   /** A call over HTTP has come. */
-  http(area: "http" | "momento", { method, url = "", headers }: IncomingMessage, response: ServerResponse): void {
+  http(
+    area: "http" | "momento" | "aws",
+    { method, url = "", headers }: IncomingMessage,
+    response: ServerResponse,
+  ): void {
     if (!this.#log.isOnAnywhere("debug")) return;
     const startMs = this.#monotonicMs();
     response.once("close", () => {

@@ -17,20 +17,25 @@ import type { MasterKey } from "../domain/encryption/master-key.ts";
 import { createSealer, type Sealer } from "../domain/encryption/sealer.ts";
 import type { Engine } from "../domain/engine.ts";
 import { createEnvironments, type Environments } from "../domain/environments/environments.ts";
+import type { Handlers } from "../domain/handlers/handlers.ts";
+import { createTopicDestination } from "../domain/handlers/topic-destination.ts";
 import { ConnectionGuard } from "../domain/limiting/connection-guard.ts";
 import { RateLimiter } from "../domain/limiting/rate-limiter.ts";
 import { createQueueMessages, type QueueMessages } from "../domain/queues/messages.ts";
+import { createQueueMoves, type QueueMoves } from "../domain/queues/moves.ts";
 import { createQueues, type Queues } from "../domain/queues/queues.ts";
 import { createKeyRotation, type KeyRotation } from "../domain/secrets/key-rotation.ts";
 import { createSecrets, type Secrets } from "../domain/secrets/secrets.ts";
 import type { DeliveryWorker } from "../domain/subscriptions/delivery-worker.ts";
-import type { Webhooks } from "../domain/subscriptions/webhooks.ts";
+import type { SubscriptionRegistry } from "../domain/subscriptions/subscription-registry.ts";
 import { createTopics, type Topics } from "../domain/topics/topics.ts";
 import { UpkeepWorker } from "../domain/upkeep-worker.ts";
 import type { Clock } from "../lib/clock.ts";
 import { type Log, logWith } from "../lib/log.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { plainAddress, type TrustedProxies } from "../lib/trusted-proxies.ts";
+import { createEventTopicService, type EventTopicService } from "./event-topics.ts";
+import { createHandlerService, type HandlerService } from "./handlers.ts";
 import { createIdentityService, type IdentityService } from "./identity.ts";
 import { createNotificationDelivery, type NotificationDelivery } from "./notifications.ts";
 import { notInitialised } from "./production.ts";
@@ -50,13 +55,16 @@ export interface DomainParts {
   /** Of `--dev-key`. */
   readonly devKey: string | undefined;
   readonly masterKey: MasterKey | undefined;
+  /** http(s)://host:port of this server, as programs of this machine call it. */
+  readonly localUrl: () => string;
 }
 
 /** All services of the domain, started but for deliveries. */
 export interface Domain
   extends Pick<Access, "auth" | "keys" | "tokens" | "users" | "revocations" | "signingKeys">,
     WebhookDelivery,
-    NotificationDelivery {
+    NotificationDelivery,
+    EventTopicService {
   readonly environments: Environments;
   readonly sealer: Sealer;
   readonly rates: RateLimiter;
@@ -79,6 +87,10 @@ export interface Domain
   readonly topics: Topics;
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
+  readonly queueMoves: QueueMoves;
+  /** To be started once the doors are open. */
+  readonly handlers: Handlers;
+  readonly handlerService: Pick<HandlerService, "permit" | "close">;
   /** Started too. */
   readonly upkeep: UpkeepWorker;
 }
@@ -130,17 +142,34 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
   const queues = createQueues(engine, clock.wallMs);
   await queues.start();
   const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log, rates });
-  const delivery = createWebhookDelivery({ mode, config, engine, sealer, caches, topics, clock, wheel, log });
-  const { webhooks, deliveries } = delivery;
-  await webhooks.start();
+  const queueMoves = createQueueMoves({ engine, queues, queueMessages, wallMs: clock.wallMs });
+  await queueMoves.start();
+  environments.onGone((environment) => queueMoves.forgetEnvironment(environment));
+  const delivery = createWebhookDelivery({
+    ...{ mode, config, engine, sealer, caches, topics, queueMessages, clock, wheel, log },
+    handlerDestination: () => topicDestination,
+  });
+  const { registry, deliveries } = delivery;
+  const handlerService = createHandlerService({
+    ...{ mode, config, engine, keys, secrets, caches, queues, queueMessages, registry, clock, wheel, log },
+    url: parts.localUrl,
+  });
+  const { handlers } = handlerService;
+  const topicDestination = createTopicDestination(() => handlers, clock);
+  environments.onGone((environment) => handlers.forgetEnvironment(environment));
+  await registry.start();
+  const eventTopicService = await createEventTopicService({
+    ...{ engine, environments, sealer, caches, queues, delivery, clock, wheel, log },
+  });
+  const { eventTopics } = eventTopicService;
   const { connections, presence } = createUsers(parts, { environments, topics, queueMessages });
   const notifications = createNotificationDelivery({
     ...{ config, engine, caches, topics, queues, queueMessages, connections, clock, wheel, log },
   });
   environments.onGone((environment) => notifications.notificationWorker.forgetEnvironment(environment));
-  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries });
-  const looksAfter = { engine, environments, access, caches, topics, queues, queueMessages, webhooks, deliveries };
-  const upkeep = new UpkeepWorker({ ...looksAfter, log: logWith(log, { area: "server" }), clock });
+  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, registry, deliveries });
+  const looksAfter = { engine, environments, access, caches, topics, queues, queueMessages, registry, deliveries };
+  const upkeep = new UpkeepWorker({ ...looksAfter, queueMoves, eventTopics, log: logWith(log, { area: "server" }), clock });
   upkeep.start();
   identity.start();
   return {
@@ -169,7 +198,11 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
     topics,
     queues,
     queueMessages,
+    queueMoves,
+    handlers,
+    handlerService,
     ...delivery,
+    ...eventTopicService,
     ...notifications,
     upkeep,
   };
@@ -198,17 +231,17 @@ export function followEnvironments(
   environments: Environments,
   parts: Pick<Domain, "sealer" | "caches" | "topics" | "queues" | "queueMessages"> & {
     readonly rates: Pick<RateLimiter, "forget">;
-    readonly webhooks: Pick<Webhooks, "forgetEnvironment">;
+    readonly registry: Pick<SubscriptionRegistry, "forgetEnvironment">;
     readonly deliveries: Pick<DeliveryWorker, "forgetEnvironment">;
   },
 ): void {
-  const { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries } = parts;
+  const { sealer, rates, caches, topics, queues, queueMessages, registry, deliveries } = parts;
   environments.onFilled(async (environment) => {
     await caches.refresh(environment);
     await queues.refresh(environment);
   });
   environments.onGone((environment) => {
-    const parts = [deliveries, webhooks, caches, queues, topics, queueMessages];
+    const parts = [deliveries, registry, caches, queues, topics, queueMessages];
     for (const part of parts) part.forgetEnvironment(environment);
     rates.forget(environment);
     sealer.forget(environment);

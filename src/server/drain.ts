@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Config } from "../config/schema.ts";
 import type { Connections } from "../domain/connections/connections.ts";
+import type { Handlers } from "../domain/handlers/handlers.ts";
 import type { NotificationWorker } from "../domain/notifications/notification-worker.ts";
 import type { Notifier } from "../domain/notifications/notifier.ts";
 import type { QueueMessages } from "../domain/queues/messages.ts";
@@ -14,6 +15,7 @@ interface DrainParts {
   readonly connections: Pick<Connections, "drain">;
   readonly queueMessages: Pick<QueueMessages, "closeAll">;
   readonly deliveries: Pick<DeliveryWorker, "stop">;
+  readonly handlers: Pick<Handlers, "stop">;
   readonly notificationWorker: Pick<NotificationWorker, "stop">;
   readonly notifier: Pick<Notifier, "idle">;
   readonly listener: Pick<Listener, "stopAccepting" | "close">;
@@ -24,17 +26,20 @@ interface DrainParts {
 }
 
 /**
- * Stops without hurting anybody. Webhooks deliver nothing new: receivers that are at work may still call. Readiness says 503 already: balancers get the time to notice; then nobody new is let in, waiting
+ * Stops without hurting anybody. Webhooks deliver nothing new, and handlers get nothing new: those that are at work may still call. Readiness says 503 already: balancers get the time to notice; then nobody new is let in, waiting
  * receives are answered, and streams and WebSockets are told to reconnect one after the other; calls that run are finished; at last everything is cut.
  */
 export async function drain(
   parts: DrainParts,
   { delaySeconds, seconds, graceSeconds }: Config["drain"],
 ): Promise<void> {
-  const { topics, connections, queueMessages, deliveries, notificationWorker, notifier } = parts;
+  const { topics, connections, queueMessages, deliveries, handlers, notificationWorker, notifier } = parts;
   const { listener, onLeaving, closeDoors } = parts;
   const delivered = deliveries.stop();
+  // What they do calls this server: it ends while calls are still taken.
+  const stopped = handlers.stop(graceSeconds * 1000);
   if (delaySeconds > 0) await wait(delaySeconds * 1000);
+  await stopped;
   onLeaving();
   listener.stopAccepting();
   // Whom it would reach from now on is being sent away: what comes waits for the next start.

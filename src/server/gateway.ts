@@ -1,3 +1,4 @@
+import { ConfigError } from "../config/problems.ts";
 import type { Config, Mode } from "../config/schema.ts";
 import type { ConnectAnswer } from "../domain/auth/connect-hook.ts";
 import { compileTemplates, defaultTemplates } from "../domain/auth/grant-templates.ts";
@@ -12,17 +13,41 @@ import type { IdentityService } from "./identity.ts";
 type Hooks = NonNullable<GatewayOptions["hookOf"]>;
 
 /** What the gateway is made of. */
-export interface GatewayParts extends Omit<GatewayOptions, "settings" | "hookOf" | "namesActions"> {
+export interface GatewayParts extends Omit<GatewayOptions, "settings" | "hookOf" | "admitUser" | "namesActions"> {
   readonly mode: Mode;
   readonly config: Pick<Config, "gateway">;
   readonly users: Pick<Users, "admit">;
   readonly identity: Pick<IdentityService, "connectHook">;
 }
 
+/** @throws ConfigError that names the place in the configuration: an environment is missing. */
 export function createGateway({ mode, config, users, identity, ...parts }: GatewayParts): GatewayDoor {
   const settings = config.gateway;
+  for (const [i, endpoint] of settings.endpoints.entries()) checkAuthorizer(endpoint, i, mode);
   const hookOf = createHooks(settings.endpoints, users, identity, parts.clock);
-  return createGatewayDoor({ ...parts, settings, hookOf, namesActions: mode === "dev" });
+  const admitUser = createAdmission(users, parts.clock);
+  return createGatewayDoor({ ...parts, settings, hookOf, admitUser, namesActions: mode === "dev" });
+}
+
+/** Of a user that an authorizer lets in nothing else says where it is. */
+function checkAuthorizer(
+  { authorizer, environment }: Config["gateway"]["endpoints"][number],
+  index: number,
+  mode: Mode,
+) {
+  if (!authorizer || environment !== undefined || mode === "dev") return;
+  const problem = `gateway.endpoints[${index}].environment: must be given: where are its authorizer and its users?`;
+  throw new ConfigError([problem]);
+}
+
+/** Whom an authorizer lets in may use every route of its endpoint, as in API Gateway; the rest is what a user may do by default. */
+function createAdmission(users: Pick<Users, "admit">, clock: Pick<Clock, "wallMs">): GatewayOptions["admitUser"] {
+  const grants = compileTemplates({ ...defaultTemplates, routes: ["*"] });
+  return (environment, userId) =>
+    users.admit({
+      ...{ environment, userId, issuedAtMs: clock.wallMs(), leewayMs: 0, expiresAtMs: undefined },
+      grants: grants({ sub: userId }, limits.tokenMaxGrants) ?? [],
+    });
 }
 
 /** Of the endpoints that have one, by path: makes principals of those whom the operator's backend lets in. */

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { ConnectionStats, Connections } from "../domain/connections/connections.ts";
 import type { EngineHealth } from "../domain/engine.ts";
+import type { HandlerStats, Handlers } from "../domain/handlers/handlers.ts";
 import type { NotificationStats } from "../domain/notifications/notification-stats.ts";
 import type { Notifier } from "../domain/notifications/notifier.ts";
 import type { QueueStats } from "../domain/queues/dispatch.ts";
@@ -9,6 +10,7 @@ import type { DeliveryStats } from "../domain/subscriptions/delivery-stats.ts";
 import type { DeliveryWorker } from "../domain/subscriptions/delivery-worker.ts";
 import type { TopicStats, Topics } from "../domain/topics/topics.ts";
 import type { EmbeddedStats } from "../engines/embedded/index.ts";
+import type { AwsDoor } from "../protocols/aws/index.ts";
 import type { GatewayDoor, GatewayStats } from "../protocols/gateway/index.ts";
 import type { Listener } from "./listener.ts";
 import type { OpenTls } from "./tls-files.ts";
@@ -20,7 +22,10 @@ export interface MetricSources {
   readonly deliveries: Pick<DeliveryWorker, "stats">;
   readonly connections: Pick<Connections, "stats">;
   readonly notifier: Pick<Notifier, "stats">;
+  readonly handlers: Pick<Handlers, "stats">;
   readonly gateway: Pick<GatewayDoor, "stats">;
+  /** Undefined: it is switched off. */
+  readonly aws: Pick<AwsDoor, "stats"> | undefined;
   readonly listener: Listener;
   readonly health: () => EngineHealth;
   readonly engine: () => EmbeddedStats;
@@ -41,13 +46,15 @@ export function createMetrics(
 ): (namesEnvironments: boolean) => Promise<{ contentType: string; text: string }> {
   const [ofServer, named, summed] = [new Registry(), new Registry(), new Registry()];
   collectDefaultMetrics({ register: ofServer });
-  for (const metric of [engineMetrics, serverMetrics].flatMap((read) => read(sources))) register(ofServer, metric);
+  for (const metric of [engineMetrics, serverMetrics, awsMetrics].flatMap((read) => read(sources)))
+    register(ofServer, metric);
   for (const metric of [
     topicMetrics,
     queueMetrics,
     webhookMetrics,
     userMetrics,
     notificationMetrics,
+    handlerMetrics,
     gatewayMetrics,
   ].flatMap((read) => read(sources))) {
     register(named, metric);
@@ -119,6 +126,19 @@ function topicMetrics({ topics }: MetricSources): Metric[] {
   ];
 }
 
+function awsMetrics({ aws }: MetricSources): Metric[] {
+  return [
+    {
+      name: "todoku_aws_calls_total",
+      help: "Calls of AWS clients; outcome: ok, refused (the caller is to blame) or failed",
+      labels: ["service", "action", "outcome"],
+      read(set) {
+        for (const { calls, ...labels } of aws?.stats() ?? []) set(calls, { ...labels });
+      },
+    },
+  ];
+}
+
 function queueMetrics({ queueMessages }: MetricSources): Metric[] {
   const metric = (key: keyof QueueStats, name: string, help: string): Metric => ({
     name: `todoku_queue_${name}`,
@@ -148,12 +168,13 @@ function webhookMetrics({ deliveries }: MetricSources): Metric[] {
     },
   });
   return [
-    metric("delivered", "items_delivered_total", "Items that receivers of webhooks took since the start"),
+    metric("delivered", "items_delivered_total", "Items that receivers of webhooks and subscriptions took since the start"),
     metric("failures", "attempts_failed_total", "Attempts that failed"),
     metric("dead", "items_dead_total", "Items that became dead letters because their receiver did not take them"),
+    metric("filtered", "items_filtered_total", "Items that the filter of a subscription passed over"),
     metric("inFlight", "attempts", "Attempts under way"),
     metric("waiting", "items_waiting", "Items that are still to be delivered"),
-    metric("openCircuits", "circuits_open", "Webhooks whose destination does not work"),
+    metric("openCircuits", "circuits_open", "Webhooks and subscriptions whose destination does not work"),
     metric("paused", "paused", "Webhooks that are paused"),
   ];
 }
@@ -194,6 +215,34 @@ function notificationMetrics({ notifier }: MetricSources): Metric[] {
     metric("requests", "requests_total", "Requests to notify users that were carried out"),
     metric("offline", "users_offline_total", "Users whom a request named, and who were not there"),
     metric("dead", "requests_dead_total", "Requests that became dead letters"),
+  ];
+}
+
+function handlerMetrics({ handlers }: MetricSources): Metric[] {
+  const metric = (name: string, help: string, of: (stats: HandlerStats) => number): Metric => ({
+    name: `todoku_handler_${name}`,
+    help,
+    labels: ["environment"],
+    read(set) {
+      for (const [environment, stats] of handlers.stats()) set(of(stats), { environment });
+    },
+  });
+  return [
+    {
+      name: "todoku_handler_invocations_total",
+      help: "Invocations of handlers that have ended, by what became of them: succeeded, failed or timed_out",
+      labels: ["environment", "outcome"],
+      read(set) {
+        for (const [environment, { succeeded, failed, timedOut }] of handlers.stats()) {
+          const counts = { succeeded, failed, timed_out: timedOut };
+          for (const [outcome, count] of Object.entries(counts)) set(count, { environment, outcome });
+        }
+      },
+    },
+    metric("invocation_seconds_total", "How long these took, all together", (stats) => stats.durationMs / 1000),
+    metric("running", "Invocations that run now", (stats) => stats.running),
+    metric("waiting", "Invocations that wait for one that runs to end", (stats) => stats.waiting),
+    metric("failing", "Handlers that could not be started, and are tried again", (stats) => stats.failing),
   ];
 }
 

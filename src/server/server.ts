@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import { join, resolve } from "node:path";
 import { type ConfigChanges, changesBetween } from "../config/changes.ts";
 import type { Config, Mode } from "../config/schema.ts";
@@ -15,12 +16,14 @@ import { TimerWheel } from "../lib/timer-wheel.ts";
 import { TrustedProxies } from "../lib/trusted-proxies.ts";
 import { createHttpDoor } from "../protocols/http/index.ts";
 import { createMomentoDoor } from "../protocols/momento/index.ts";
+import { createAws } from "./aws.ts";
 import { CallLog } from "./call-log.ts";
 import { checkDevHost } from "./check-start.ts";
 import { resumeClock, watchClock } from "./clock.ts";
 import { createDomain } from "./domain.ts";
 import { drain } from "./drain.ts";
 import { type FaultAdmin, openFaultAdmin } from "./fault-admin.ts";
+import { createFunctions } from "./functions.ts";
 import { createGateway } from "./gateway.ts";
 import { createListener, type Doors } from "./listener.ts";
 import { ensureMasterKeyFile, readMasterKey } from "./master-key.ts";
@@ -113,6 +116,7 @@ async function serve(
   proxies.set(config.trustedProxies, config.forwardedHeader);
   let current = config;
   const currentConfig = () => current;
+  let localUrl = "";
   const domain = await createDomain({
     mode,
     config,
@@ -124,6 +128,7 @@ async function serve(
     devKey,
     masterKey,
     currentConfig,
+    localUrl: () => localUrl,
   });
   const { topics, queueMessages, deliveries, notificationWorker } = domain;
 
@@ -141,26 +146,34 @@ async function serve(
     onInternalError: (error, path) =>
       log.error({ area: "momento", err: error.cause ?? error, path: redactUrl(path) }, "a call failed"),
   });
+  const isDraining = () => phase === "draining" || phase === "leaving";
   const http = createHttpDoor({
     ...parts,
     endpoint: () => endpoint,
     health: engine.health,
     isReady: () => phase === "ready",
-    isDraining: () => phase === "draining" || phase === "leaving",
+    isDraining,
     metrics: (namesEnvironments) => metrics(namesEnvironments),
     version,
     log,
   });
+  const aws = createAws({ ...parts, config, gatewayPaths, endpoint: () => endpoint, isDraining, log });
   const gateway = createGateway({ ...parts, mode, config, log });
+  const functions = createFunctions({ ...parts, mode, config, log });
   domain.environments.onGone((environment) => gateway.forgetEnvironment(environment));
+  const doorOf = (request: IncomingMessage) => {
+    if (functions.accepts(request)) return ["http", functions] as const;
+    if (momento.accepts(request)) return ["momento", momento] as const;
+    return aws?.accepts(request) ? (["aws", aws] as const) : (["http", http] as const);
+  };
   const doors: Doors = {
     handleUpgrade: (request, socket, head) => gateway.handleUpgrade(request, socket, head),
     handleHttp(request, response) {
       if (phase === "leaving") leaveConnection(response);
       if (gateway.accepts(request)) return gateway.handleHttp(request, response);
-      const isMomento = momento.accepts(request);
-      calls.http(isMomento ? "momento" : "http", request, response);
-      (isMomento ? momento : http).handle(request, response);
+      const [area, door] = doorOf(request);
+      calls.http(area, request, response);
+      door.handle(request, response);
     },
     handleGrpc(stream, headers) {
       calls.grpc(stream, headers);
@@ -173,8 +186,10 @@ async function serve(
   });
   const metrics = createMetrics({
     gateway,
+    aws,
     connections: domain.connections,
     notifier: domain.notifier,
+    handlers: domain.handlers,
     topics,
     queueMessages,
     deliveries,
@@ -216,6 +231,7 @@ async function serve(
         connections: domain.connections,
         queueMessages,
         deliveries,
+        handlers: domain.handlers,
         notificationWorker,
         notifier: domain.notifier,
         listener,
@@ -233,6 +249,7 @@ async function serve(
     await domain.upkeep.stop();
     await domain.client.close();
     await domain.identity.close();
+    await domain.handlerService.close();
     wheel.stop();
   }
 
@@ -249,13 +266,16 @@ async function serve(
     });
   }
   endpoint ||= `${localName(config.host)}:${port}`;
+  localUrl = `${tls?.plaintext === "never" ? "https" : "http"}://${localName(config.host)}:${port}`;
   phase = "ready";
   await domain.presence.start();
   await deliveries.start();
   notificationWorker.start();
+  // Not waited for: the first start of a handler may take its time, and is tried again until it works.
+  void domain.handlers.start();
   return {
     port,
-    url: `${tls?.plaintext === "never" ? "https" : "http"}://${localName(config.host)}:${port}`,
+    url: localUrl,
     endpoint,
     isSecure: tls !== undefined,
     faultAdminUrl: faultAdmin && `http://${localName(config.host)}:${faultAdmin.port}`,
@@ -273,6 +293,7 @@ async function serve(
       gateway.configure(next.gateway);
       domain.client.permit(next.outbound.allow);
       domain.identity.permit(next.outbound.allow);
+      domain.handlerService.permit(next.outbound.allow);
       return {
         changed: changes.ofLast.changed.filter(isLive),
         needRestart: [...changes.ofRun.needRestart, ...changes.ofRun.changed.filter((path) => !isLive(path))],

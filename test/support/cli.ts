@@ -5,6 +5,7 @@ import { registerConnections } from "../../src/cli/commands/connections.ts";
 import { registerEnv } from "../../src/cli/commands/env.ts";
 import { endClients } from "../../src/cli/commands/environment-key.ts";
 import { registerExport } from "../../src/cli/commands/export.ts";
+import { registerHandler } from "../../src/cli/commands/handler.ts";
 import { registerInit } from "../../src/cli/commands/init.ts";
 import type { CommandIo } from "../../src/cli/commands/io.ts";
 import { registerKey } from "../../src/cli/commands/key.ts";
@@ -76,6 +77,7 @@ export function runCommand(
   registerCache(program, io);
   registerQueue(program, io);
   registerWebhook(program, io);
+  registerHandler(program, io);
   registerNotify(program, io);
   registerPresence(program, io);
   registerConnections(program, io);

@@ -1,18 +1,19 @@
 import { randomBytes } from "node:crypto";
 import type { Delivery } from "../../src/domain/subscriptions/destination.ts";
-import type { DurableSubscription } from "../../src/domain/subscriptions/subscription.ts";
+import type { Webhook } from "../../src/domain/subscriptions/subscription.ts";
 import type { TopicItem } from "../../src/domain/topics/store.ts";
 
 /** A delivery of the text "hello". */
 export function aDelivery(
   overrides: Partial<Omit<Delivery, "item" | "subscription">> & {
     item?: Partial<TopicItem>;
-    subscription?: Partial<DurableSubscription>;
+    subscription?: Partial<Webhook>;
   } = {},
-): Delivery {
-  const subscription: DurableSubscription = {
+): Delivery<Webhook> {
+  const subscription: Webhook = {
     ...{ id: 1, environment: "dev", cache: "c", name: "hook", topic: "t", isOrdered: true },
     ...{ destination: { kind: "webhook", url: "http://127.0.0.1/" }, pause: undefined, createdAtMs: 1 },
+    ...{ filter: undefined, deadLetterQueue: undefined },
     ...overrides.subscription,
   };
   const item: TopicItem = {

@@ -6,7 +6,7 @@ import { type EmbeddedEngine, openEmbeddedEngine } from "../../src/engines/embed
 type EngineOptions = Omit<Parameters<typeof openEmbeddedEngine>[0], "dataDir">;
 
 const recordKinds = [
-  ...["api-key", "cache", "data-key", "environment", "queue"],
+  ...["api-key", "cache", "data-key", "environment", "queue", "queue-move"],
   ...["notification-cursor", "revocation", "secret", "signing-key", "subscription"],
 ];
 

@@ -16,6 +16,7 @@ import { Populations } from "../../src/domain/connections/users.ts";
 import { MasterKey } from "../../src/domain/encryption/master-key.ts";
 import { createSealer } from "../../src/domain/encryption/sealer.ts";
 import { createEnvironments } from "../../src/domain/environments/environments.ts";
+import { createHandlers } from "../../src/domain/handlers/handler-service.ts";
 import { limits } from "../../src/domain/limits.ts";
 import { createQueueMessages } from "../../src/domain/queues/messages.ts";
 import { createQueues } from "../../src/domain/queues/queues.ts";
@@ -24,6 +25,7 @@ import { createSecrets } from "../../src/domain/secrets/secrets.ts";
 import { createTopics } from "../../src/domain/topics/topics.ts";
 import { openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
+import { createCommandRuntime } from "../../src/outbound/handlers/command-runtime.ts";
 import { createHttpDoor, type HttpOptions } from "../../src/protocols/http/index.ts";
 import { followEnvironments } from "../../src/server/domain.ts";
 import { createNotificationDelivery } from "../../src/server/notifications.ts";
@@ -72,7 +74,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
   const queues = createQueues(engine, clock.wallMs);
   const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log: overrides.log ?? capturedLog });
   // Nothing is delivered but what is asked for: tests put into the store what a delivery worker would have stored.
-  const { webhooks, deliveries, client } = createWebhookDelivery({
+  const { registry, webhooks, deliveries, client } = createWebhookDelivery({
     ...{
       mode: "dev",
       config: { host: "127.0.0.1", outbound: { allow: [] } },
@@ -80,12 +82,13 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       sealer,
       caches,
       topics,
+      queueMessages,
       clock,
       wheel,
     },
     log: overrides.log ?? capturedLog,
   });
-  await webhooks.start();
+  await registry.start();
   const log = overrides.log ?? capturedLog;
   const populations = new Populations(clock.wallMs());
   const output = { destinations: () => [], tell: async () => [] };
@@ -106,7 +109,13 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
     ...{ connections, clock, wheel, log },
   });
   const rates = { forget() {} };
-  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, webhooks, deliveries });
+  followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, registry, deliveries });
+  // Those that tests attach; none is configured.
+  const runtime = createCommandRuntime({ url: () => "http://127.0.0.1:8080", wallMs: nowMs, env: process.env });
+  const handlers = createHandlers({
+    ...{ secrets, queues, queueMessages, registry, caches, clock, wheel, log, keys },
+    ...{ records: engine.records, definitions: [], runtimes: { command: runtime, endpoint: runtime } },
+  });
   const door = createHttpDoor({
     ...{
       auth,
@@ -124,7 +133,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       wheel,
       version: "0.0.0-test",
     },
-    ...{ connections, presence, notifier },
+    ...{ connections, presence, notifier, handlers },
     ...{ queues, queueMessages, webhooks, endpoint: () => "127.0.0.1:8080" },
     health: overrides.health ?? engine.health,
     isReady: overrides.isReady ?? (() => true),
@@ -150,6 +159,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       topics,
       queues,
       queueMessages,
+      registry,
       webhooks,
       connections,
       presence,
@@ -167,6 +177,7 @@ export async function anHttpDoor(overrides: DoorOverrides = {}) {
       (await tokens.issue(openPrincipal, { grants: allTopics, tokenId: "", validForMs: 60_000, ...request })).token,
     async [Symbol.asyncDispose]() {
       door.close();
+      await handlers.stop(0);
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await client.close();

@@ -8,10 +8,10 @@ import { createCaches } from "../../src/domain/cache/caches.ts";
 import { limits } from "../../src/domain/limits.ts";
 import type { CallSlots } from "../../src/domain/subscriptions/call-slots.ts";
 import { createDeliveryWorker, type DeliveryWorker } from "../../src/domain/subscriptions/delivery-worker.ts";
-import type { Delivery, Outcome } from "../../src/domain/subscriptions/destination.ts";
+import type { Delivery, Destination, Outcome } from "../../src/domain/subscriptions/destination.ts";
 import type { SubscriptionStore } from "../../src/domain/subscriptions/store.ts";
 import { type DurableSubscription, keyOf } from "../../src/domain/subscriptions/subscription.ts";
-import type { WebhookChange } from "../../src/domain/subscriptions/webhooks.ts";
+import type { RegistryChange } from "../../src/domain/subscriptions/subscription-registry.ts";
 import { formatPosition } from "../../src/domain/topics/position.ts";
 import type { HistoryBounds } from "../../src/domain/topics/store.ts";
 import { createTopics } from "../../src/domain/topics/topics.ts";
@@ -61,6 +61,8 @@ export async function openPumps(history: HistoryBounds = limits.history) {
   return {
     engine,
     machine,
+    clock,
+    wheel,
     topics,
     caches,
     async close() {
@@ -93,16 +95,23 @@ export class PumpCase {
   readonly webhooks = new Map<number, DurableSubscription>();
   /** Those that the worker asked to pause. */
   readonly pausedGone: DurableSubscription[] = [];
-  #listener: (change: WebhookChange) => void = () => {};
+  #listener: (change: RegistryChange) => void = () => {};
   /** A worker that was abandoned, as a crash does, hears and stores nothing any more. */
   #era = 0;
   /** What the engine has not answered the worker. */
   readonly #asked = new Set<Promise<unknown>>();
   answer: Answer = () => delivered;
+  /** What the dead-letter queue answers, and what it took. */
+  takeDead: (text: string) => Outcome = () => delivered;
+  readonly deadTexts: string[] = [];
+  /** Set: takes what is dead in place of `takeDead`. */
+  deadLetterQueues: Destination | undefined;
   log: Log = silentLog;
   slots: CallSlots | undefined;
   /** Set: saves are refused with it. */
   saveError: Error | undefined;
+  /** How often the worker has asked to save. */
+  saves = 0;
   worker: DeliveryWorker;
 
   constructor(parts: CaseParts) {
@@ -137,6 +146,7 @@ export class PumpCase {
     const { id } = await engine.records.create(key, {});
     const subscription: DurableSubscription = {
       ...{ id, environment: "dev", cache: this.cache, name, topic: "t", isOrdered: true, pause: undefined },
+      ...{ filter: undefined, deadLetterQueue: undefined },
       destination: { kind: "webhook", url: `http://${name}.example/` },
       createdAtMs: clock.wallMs(),
       ...changes,
@@ -230,23 +240,28 @@ export class PumpCase {
     const era = this.#era;
     const isGone = () => era !== this.#era;
     const never = new Promise<never>(() => {});
-    const { open, save, deadLetters } = engine.subscriptions;
+    const { open, save, deadLetters, drop } = engine.subscriptions;
+    const called: Destination = { deliver: (delivery) => (isGone() ? never : this.#deliver(delivery)) };
     const subscriptions: SubscriptionStore = {
       ...engine.subscriptions,
-      open: (...args) => this.#ask(open(...args)),
+      open: (...args) => this.ask(open(...args)),
       save: (changes) => {
+        this.saves++;
         if (this.saveError) return Promise.reject(this.saveError);
-        return isGone() ? never : this.#ask(save(changes));
+        return isGone() ? never : this.ask(save(changes));
       },
-      deadLetters: (...args) => this.#ask(deadLetters(...args)),
+      deadLetters: (...args) => this.ask(deadLetters(...args)),
+      drop: (...args) => this.ask(drop(...args)),
     };
     return createDeliveryWorker({
       engine: { subscriptions },
-      webhooks: {
-        all: () => [...this.webhooks.values()],
+      registry: {
+        all: () => [...this.webhooks.values()].map((subscription) => ({ subscription })),
         onChange: (listener) => {
           this.#listener = listener;
         },
+      },
+      webhooks: {
         pauseGone: async (subscription) => {
           this.pausedGone.push(subscription);
           this.set(subscription, { pause: { reason: "gone", atMs: clock.wallMs() } });
@@ -254,7 +269,8 @@ export class PumpCase {
       },
       topics,
       caches,
-      destination: { deliver: (delivery) => (isGone() ? never : this.#deliver(delivery)) },
+      destinations: { webhook: called, queue: called, "sns-http": called, handler: called },
+      deadLetterQueues: { deliver: (delivery) => (isGone() ? never : this.#deadLetter(delivery)) },
       clock,
       wheel,
       log: { ...this.log },
@@ -262,11 +278,20 @@ export class PumpCase {
     });
   }
 
-  #ask<T>(answer: Promise<T>): Promise<T> {
+  /** `settle` waits for it. */
+  ask<T>(answer: Promise<T>): Promise<T> {
     this.#asked.add(answer);
     const forget = () => this.#asked.delete(answer);
     answer.then(forget, forget);
     return answer;
+  }
+
+  async #deadLetter(delivery: Delivery): Promise<Outcome> {
+    if (this.deadLetterQueues) return this.deadLetterQueues.deliver(delivery);
+    const text = Buffer.from(delivery.item.value.bytes).toString();
+    const outcome = this.takeDead(text);
+    if (outcome.verdict === "delivered") this.deadTexts.push(text);
+    return outcome;
   }
 
   async #deliver(delivery: Delivery): Promise<Outcome> {

@@ -13,8 +13,13 @@ import { createSealer } from "../../src/domain/encryption/sealer.ts";
 import type { Engine } from "../../src/domain/engine.ts";
 import type { Delivery } from "../../src/domain/subscriptions/destination.ts";
 import { type DurableSubscription, keyOf } from "../../src/domain/subscriptions/subscription.ts";
-import { subscriptionKeyOf } from "../../src/domain/subscriptions/webhook-document.ts";
-import { createWebhooks, type WebhookChange, type Webhooks } from "../../src/domain/subscriptions/webhooks.ts";
+import { subscriptionKeyOf } from "../../src/domain/subscriptions/subscription-document.ts";
+import {
+  createSubscriptionRegistry,
+  type RegistryChange,
+  type SubscriptionRegistry,
+} from "../../src/domain/subscriptions/subscription-registry.ts";
+import { createWebhooks, type Webhooks } from "../../src/domain/subscriptions/webhooks.ts";
 import { type EmbeddedEngine, openEmbeddedEngine } from "../../src/engines/embedded/index.ts";
 
 const masterKey = new MasterKey(randomBytes(32));
@@ -37,7 +42,8 @@ export let me: Principal;
 export interface WebhookNode {
   readonly caches: Caches;
   readonly webhooks: Webhooks;
-  readonly changes: WebhookChange[];
+  readonly registry: SubscriptionRegistry;
+  readonly changes: RegistryChange[];
   readonly delivered: Delivery[];
 }
 
@@ -46,8 +52,9 @@ export async function aNode(of: Engine = engine): Promise<WebhookNode> {
   const caches = createCaches(of, { defaultDurability: "disk", wallMs });
   await caches.start();
   const delivered: Delivery[] = [];
+  const registry = createSubscriptionRegistry({ engine: of, caches });
   const webhooks = createWebhooks({
-    ...{ engine: of, caches, wallMs, sealer: createSealer(of.records, masterKey) },
+    ...{ engine: of, registry, caches, wallMs, sealer: createSealer(of.records, masterKey) },
     destination: () => ({
       async deliver(delivery) {
         delivered.push(delivery);
@@ -59,10 +66,10 @@ export async function aNode(of: Engine = engine): Promise<WebhookNode> {
     circuitOf: () => "closed",
     waitingOf: () => 7,
   });
-  const changes: WebhookChange[] = [];
-  await webhooks.start();
-  webhooks.onChange((change) => changes.push(change));
-  return { caches, webhooks, changes, delivered };
+  const changes: RegistryChange[] = [];
+  await registry.start();
+  registry.onChange((change) => changes.push(change));
+  return { caches, registry, webhooks, changes, delivered };
 }
 
 async function open(): Promise<void> {
@@ -119,4 +126,9 @@ export async function addDeadLetter(webhook: DurableSubscription, topic = "t") {
   await engine.subscriptions.save([{ key: keyOf(webhook), dead: [dead], failures, deliveries }]);
   const letters = await engine.subscriptions.deadLetters(keyOf(webhook), { maxItems: 1000, maxBytes: 1e6 });
   return letters.at(-1)?.id ?? Number.NaN;
+}
+
+/** All that a server knows of. */
+export function subscriptionsOf({ registry }: Pick<WebhookNode, "registry">): readonly DurableSubscription[] {
+  return registry.all().map(({ subscription }) => subscription);
 }

@@ -43,7 +43,8 @@ describe("todoku dev", () => {
     const server = await dev("--fault-admin-port", "0");
     const { stdout } = server.output();
     const socketUrl = `ws://127.0.0.1:${server.port}/push?user=alice`;
-    const clients = ["Node SDK", "web SDK", "curl", "CLI", `WebSocket ${socketUrl}`];
+    const aws = `AWS SDKs  export AWS_ENDPOINT_URL=${urlOf(server)} AWS_REGION=us-east-1`;
+    const clients = ["Node SDK", "web SDK", "curl", "CLI", `WebSocket ${socketUrl}`, aws];
     for (const word of ["/block", "/unblock", ...clients, dataDir(), `port: ${server.port}`])
       expect(stdout).toContain(word);
     expect((await stat(dataDir())).mode & 0o777).toBe(0o700);

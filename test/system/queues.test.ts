@@ -39,7 +39,7 @@ it("a server that stops takes back what clients have not read to the end, uncoun
   await using directory = await aDirectory();
   await using first = await aServer({ dataDir: directory.path });
   // More than the kernel holds of a socket that nobody reads.
-  const messages = Array(10).fill({ body: "\u0001".repeat(limits.queue.bodyMaxBytes) });
+  const messages = Array(10).fill({ body: "\u0001".repeat(limits.queue.messageMaxBytes.default) });
   const [path, other] = ["/v1/queues/q/receive", "/v1/queues/other/receive"];
   for (const name of ["q", "other"]) {
     await post(first.url, "/v1/queues", { name, visibilitySeconds: 600 });

@@ -1,5 +1,5 @@
-// The article's own handler, word for word; only its indentation and empty lines, lost on the way, are ours. Packaging changes nothing in it:
-// function-url.ts says what its two imports lead to. That it works is what the example promises, so nobody mends it here.
+// The article's own handler, word for word; only its indentation and empty lines, lost on the way, are ours. It runs as a handler of Todoku, behind a
+// function URL, with AWS's client as it is; sdk.ts says what its SDK is. That it works is what the example promises, so nobody mends it here.
 import {GetSecretValueCommand, SecretsManagerClient} from '@aws-sdk/client-secrets-manager';
 import {
   CacheClient,

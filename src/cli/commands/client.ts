@@ -33,8 +33,10 @@ export class CallFailure extends Error {
 
 /** A running Todoku, as the commands use it. */
 export interface Client {
-  /** The JSON of the answer; undefined for an empty one. `hints` by error code. @throws CallFailure. */
-  call(method: string, path: string, body?: unknown, hints?: Hints): Promise<unknown>;
+  /** Of the server, without a slash at its end. */
+  readonly url: string;
+  /** The JSON of the answer; undefined for an empty one. `hints` by error code. @throws CallFailure; what `signal` was aborted with. */
+  call(method: string, path: string, body?: unknown, hints?: Hints, signal?: AbortSignal): Promise<unknown>;
   /** Follows an event stream until it ends. @throws CallFailure. */
   follow(path: string, after: string | undefined, signal: AbortSignal, hints?: Hints): AsyncGenerator<ServerEvent>;
 }
@@ -93,9 +95,16 @@ export function createClient(
     return response;
   }
 
-  async function callAs(apiKey: string, method: string, path: string, body: unknown, hints: Hints): Promise<unknown> {
+  async function callAs(
+    apiKey: string,
+    method: string,
+    path: string,
+    body: unknown,
+    hints: Hints,
+    signal: AbortSignal | null = null,
+  ): Promise<unknown> {
     const json = { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-    const response = await request(apiKey, path, { method, ...(body === undefined ? {} : json) }, hints);
+    const response = await request(apiKey, path, { method, signal, ...(body === undefined ? {} : json) }, hints);
     if (response.status === 204) return undefined;
     return response.json().catch(() => {
       throw notTodoku(base, response.status);
@@ -103,8 +112,9 @@ export function createClient(
   }
 
   return {
-    async call(method, path, body, hints = {}) {
-      return callAs((await key?.get()) ?? apiKey, method, path, body, hints);
+    url: base,
+    async call(method, path, body, hints = {}, signal = undefined) {
+      return callAs((await key?.get()) ?? apiKey, method, path, body, hints, signal);
     },
     async *follow(path, after, signal, hints = {}) {
       const silence = new AbortController();

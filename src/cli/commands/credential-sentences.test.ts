@@ -40,6 +40,7 @@ It may not
   - make and change webhooks
   - send notifications
   - see connections
+  - send to single connections
   - end connections
   - issue tokens
   - make or delete caches, queues and API keys, or revoke anything

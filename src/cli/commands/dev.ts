@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Config } from "../../config/schema.ts";
+import { devAccessKeyId } from "../../domain/auth/auth.ts";
 import { wrapCredential } from "../../domain/auth/credential.ts";
 import { openPrincipal } from "../../domain/auth/open-access.ts";
 import type { RunningServer } from "../../server/server.ts";
@@ -14,7 +15,8 @@ export function registerDev(program: Command): void {
   withConfigFlags(command, "dev").action(async (options: Record<string, unknown>) => {
     const load = () => loadFor("dev", options, process.env);
     const server = await runServer("dev", load);
-    process.stdout.write(`${greeting(server, socketPathOf(load().config))}\n`);
+    const { config } = load();
+    process.stdout.write(`${greeting(server, socketPathOf(config), config.aws.enabled)}\n`);
   });
 }
 
@@ -27,7 +29,7 @@ function socketPathOf({ gateway }: Config): string | undefined {
 }
 
 /** What to paste, for each kind of client. */
-function greeting(server: RunningServer, socketPath: string | undefined): string {
+function greeting(server: RunningServer, socketPath: string | undefined, takesAws: boolean): string {
   const { url, endpoint, isSecure, port, dataDir, devKey, faultAdminUrl } = server;
   const host = new URL(url).hostname;
   const key = devKey === undefined ? undefined : wrapCredential(endpoint, devKey);
@@ -55,6 +57,7 @@ function greeting(server: RunningServer, socketPath: string | undefined): string
     ...(socketPath === undefined
       ? []
       : [`  WebSocket ${url.replace(/^http/, "ws")}${socketPath}?user=alice${socketHeader}`]),
+    ...(takesAws ? [`  AWS SDKs  export AWS_ENDPOINT_URL=${url} ${awsVariables(devKey)}`] : []),
     ...(isSecure
       ? [`  TLS       https://${endpoint}; an SDK needs a key and nothing else: CredentialProvider.fromString(key)`]
       : []),
@@ -66,4 +69,11 @@ function greeting(server: RunningServer, socketPath: string | undefined): string
         ]),
     `  data      ${dataDir}`,
   ].join("\n");
+}
+
+/** What AWS clients want to know: without something to sign with they do not call, though an open server takes anything. */
+function awsVariables(devKey: string | undefined): string {
+  const [id, secret] = devKey === undefined ? ["any", "any"] : [devAccessKeyId, devKey];
+  const region = "us-east-1";
+  return `AWS_REGION=${region} AWS_DEFAULT_REGION=${region} AWS_ACCESS_KEY_ID=${id} AWS_SECRET_ACCESS_KEY=${secret}`;
 }

@@ -30,13 +30,19 @@ export function registerExport(program: Command, io: CommandIo = processIo): voi
 }
 
 /** What differs from a queue that was made without a word. */
-function toQueue({ name, visibilitySeconds, delaySeconds, retentionSeconds, deadLetter }: CurrentQueue) {
-  const { visibilityMs, delayMs, retentionMs, deadLetter: firstRule } = firstSettings(name);
+function toQueue(queue: CurrentQueue) {
+  const { name, visibilitySeconds, delaySeconds, retentionSeconds, deadLetter, waitSeconds, messageMaxBytes } = queue;
+  const { deadLetterSources, tags } = queue;
+  const { visibilityMs, delayMs, retentionMs, deadLetter: firstRule, ...first } = firstSettings(name);
   return {
     name,
     ...(visibilitySeconds * 1000 === visibilityMs ? {} : { visibilitySeconds }),
     ...(delaySeconds * 1000 === delayMs ? {} : { delaySeconds }),
     ...(retentionSeconds * 1000 === retentionMs ? {} : { retentionSeconds }),
+    ...(waitSeconds * 1000 === first.waitMs ? {} : { waitSeconds }),
+    ...(messageMaxBytes === first.messageMaxBytes ? {} : { messageMaxBytes }),
+    ...(deadLetterSources === undefined ? {} : { deadLetterSources: [...deadLetterSources] }),
+    ...(tags === undefined ? {} : { tags }),
     ...(deadLetter === undefined || isDeepStrictEqual(deadLetter, firstRule) ? {} : { deadLetter }),
   };
 }

@@ -29,6 +29,7 @@ const abilities: readonly { readonly words: string; readonly given: readonly str
   { words: "make and change webhooks", given: ["webhook.read-write"] },
   { words: "send notifications", given: ["notification.send"] },
   { words: "see connections", given: ["connection.read", "connection.read-write"] },
+  { words: "send to single connections", given: ["connection.send", "connection.read-write"] },
   { words: "end connections", given: ["connection.read-write"] },
   { words: "issue tokens", given: ["token.issue"] },
   { words: "make or delete caches, queues and API keys, or revoke anything", given: [] },
@@ -48,7 +49,7 @@ const verbs = {
   },
   secret: { "read-write": "read and write", read: "read", write: "write" },
   webhook: { "read-write": "see, make and change", read: "see" },
-  connection: { "read-write": "see and end", read: "see" },
+  connection: { "read-write": "see, send to and end", send: "send to", read: "see" },
 } as const;
 
 function describeOne(grant: Exclude<Grant, { resource: "token" }>): string {
@@ -74,6 +75,8 @@ function describeOne(grant: Exclude<Grant, { resource: "token" }>): string {
       return "send notifications to anybody";
     case "connection":
       return `${verbs.connection[grant.role]} the connections of ${select("user", grant.user, "id")}`;
+    case "handler":
+      return `call ${select("handler", grant.handler)}`;
   }
 }
 

@@ -11,6 +11,7 @@ interface CreateOptions extends ConnectionOptions {
   readonly grant?: readonly unknown[];
   readonly validFor?: number;
   readonly v2?: boolean;
+  readonly accessKey?: true;
 }
 
 interface CreatedJson {
@@ -19,6 +20,8 @@ interface CreatedJson {
   readonly expiresAtMs: number | null;
   readonly apiKey: string;
   readonly apiKeyV2: string;
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
 }
 
 const hints = {
@@ -38,22 +41,29 @@ export function registerKeyCreate(key: Command, io: CommandIo): void {
     .addOption(
       new Option("--valid-for <span>", "it ends after so long: 90s, 12h, 30d (default: never)").argParser(toDurationMs),
     )
+    .option("--access-key", "AWS clients may sign with it too: print what they need as variables instead of the key")
     .option("--v2", "print it in Momento's v2 form, for fromApiKeyV2, instead of v1")
     .action(async (options: CreateOptions, command: Command) => {
-      const { name, description, superUser, operator, grant, validFor, v2 } = options;
+      const { name, description, superUser, operator, grant, validFor, accessKey } = options;
       if ((superUser === undefined && operator === undefined) === (grant === undefined)) {
         command.error("error: give one of --super-user, --operator, and at least one --grant");
       }
       const validForSeconds = validFor === undefined ? undefined : validFor / 1000;
-      const body = { name, description, superUser, operator, grants: grant, validForSeconds };
+      const body = { name, description, superUser, operator, grants: grant, validForSeconds, accessKey };
       const created = (await createClient(command, options, io).call("POST", "/v1/keys", body, hints)) as CreatedJson;
-      const { keyId, expiresAtMs, apiKey, apiKeyV2 } = created;
+      const { keyId, expiresAtMs } = created;
       const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
-      io.stdout.write(`${options.json ? JSON.stringify({ ...created, expiresAt }) : v2 ? apiKeyV2 : apiKey}\n`);
+      io.stdout.write(`${options.json ? JSON.stringify({ ...created, expiresAt }) : credentialOf(created, options)}\n`);
       const title = name === undefined ? keyId : `${keyId} (${printable(name)})`;
       const end = expiresAt === null ? "" : `; it ends at ${expiresAt}`;
       io.stderr.write(`created key ${title}${end}; keep what was printed, it is not shown again\n`);
     });
+}
+
+function credentialOf(created: CreatedJson, { v2, accessKey }: CreateOptions): string {
+  const { apiKey, apiKeyV2, accessKeyId, secretAccessKey } = created;
+  if (accessKey) return `AWS_ACCESS_KEY_ID=${accessKeyId}\nAWS_SECRET_ACCESS_KEY=${secretAccessKey}`;
+  return v2 ? apiKeyV2 : apiKey;
 }
 
 /** The value of `--grant`, which may be given several times: one grant, or a list of them as the API has it. */

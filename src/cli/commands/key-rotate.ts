@@ -13,6 +13,8 @@ interface RotatedJson {
   readonly secretVersion: number;
   readonly oldKeyId: string;
   readonly oldExpiresAtMs: number;
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
 }
 
 const hints = {
@@ -33,10 +35,13 @@ export function registerKeyRotate(key: Command, io: CommandIo): void {
     .action(async (options: RotateOptions, command: Command) => {
       const body = { secret: options.secret, overlapSeconds: options.overlap / 1000 };
       const answer = await createClient(command, options, io).call("POST", "/v1/keys/rotate", body, hints);
-      const { keyId, secretVersion, oldKeyId, oldExpiresAtMs } = answer as RotatedJson;
+      const { keyId, secretVersion, oldKeyId, oldExpiresAtMs, accessKeyId, secretAccessKey } = answer as RotatedJson;
       const lines = [
         `key ${keyId} is version ${secretVersion} of secret ${printable(options.secret)}`,
         `key ${oldKeyId} ends at ${new Date(oldExpiresAtMs).toISOString()}`,
+        ...(accessKeyId === undefined
+          ? []
+          : [`AWS_ACCESS_KEY_ID=${accessKeyId}`, `AWS_SECRET_ACCESS_KEY=${secretAccessKey}`]),
       ];
       io.stdout.write(`${options.json ? JSON.stringify(answer) : lines.join("\n")}\n`);
     });

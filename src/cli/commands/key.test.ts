@@ -56,6 +56,16 @@ describe("todoku key", () => {
     expect(JSON.parse(listed)).toEqual({ keys: [shown] });
   });
 
+  it("prints what AWS clients need, as variables, with --access-key, and lists which keys have one", async () => {
+    const [code, stdout] = await run(["key", "create", "--grant", send, "--access-key"]);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^AWS_ACCESS_KEY_ID=dev-[0-9a-f]{16}\nAWS_SECRET_ACCESS_KEY=[\w-]{43}\n$/),
+    ]);
+    const [, listed] = await run(["key", "list"]);
+    expect(listed).toMatch(/\ndev-\w{16} +\S+Z {2}never {2}1 grant, access key\n$/);
+  });
+
   it("makes keys with a name, for a time, of operators, and in Momento's v2 form", async () => {
     const [code, stdout, stderr] = await run([
       ...["key", "create", "--operator", "--name", "laptop", "--valid-for", "30d", "--v2"],

@@ -16,7 +16,10 @@ interface KeyJson {
   readonly superUser: boolean;
   readonly operator: boolean;
   readonly grants: readonly unknown[];
+  readonly hasAccessKey: boolean;
 }
+
+type RightsJson = Pick<KeyJson, "operator" | "superUser" | "grants" | "hasAccessKey">;
 
 interface ExpireOptions extends ConnectionOptions {
   readonly in: number;
@@ -96,7 +99,7 @@ function tableOf(keys: readonly KeyJson[]): string[] {
   return table(["KEY", "NAME", "CREATED", "ENDS", "RIGHTS", "DESCRIPTION"], rows);
 }
 
-function rightsOf({ operator, superUser, grants }: Pick<KeyJson, "operator" | "superUser" | "grants">): string {
-  if (operator) return "operator";
-  return superUser ? "super user" : `${grants.length} grant${grants.length === 1 ? "" : "s"}`;
+function rightsOf({ operator, superUser, grants, hasAccessKey }: RightsJson): string {
+  const rights = superUser ? "super user" : `${grants.length} grant${grants.length === 1 ? "" : "s"}`;
+  return `${operator ? "operator" : rights}${hasAccessKey ? ", access key" : ""}`;
 }

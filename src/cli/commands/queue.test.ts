@@ -43,6 +43,29 @@ describe("todoku queue", () => {
     ]);
   });
 
+  it("updates what is given, and shows wait, size, sources and tags", async () => {
+    await run("create", "dead", "--dead-letter-source", "q", "r", "--tag", "team=a=b", "stage=dev");
+    await run("create", "q", "--dead-letter", "dead", "--max-receives", "3", "--wait", "2");
+    expect(await run("update", "q", "--no-dead-letter", "--message-max-bytes", "1024")).toEqual([
+      0,
+      "updated queue q\n",
+      "",
+    ]);
+    const q = JSON.parse(String((await run("show", "q", "--json"))[1]));
+    expect(q).toMatchObject({ waitSeconds: 2, messageMaxBytes: 1024 });
+    expect(q).not.toHaveProperty("deadLetter");
+    await run("update", "dead", "--untag", "stage", "--wait", "1.5");
+    const [, shown] = await run("show", "dead");
+    expect(shown).toContain(
+      "WAIT   LARGEST MESSAGE  DEAD LETTERS FROM  TAGS\n1.5 s  262144 bytes     q, r               team=a=b\n",
+    );
+    expect(await run("create", "other", "--dead-letter", "dead", "--max-receives", "1")).toEqual([
+      ...[1, ""],
+      expect.stringContaining('queue "dead" takes no dead letters of queue "other"'),
+    ]);
+    expect((await run("update", "q", "--tag", "x"))[2]).toContain("It must be <key>=<value>.");
+  });
+
   it("sends, peeks and receives, with the body on one line", async () => {
     await run("create", "q");
     expect(await run("send", "q", "a\n\u001b[31mb", "--message-id", "m")).toEqual([0, "m\n", ""]);

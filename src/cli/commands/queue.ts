@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
 import { type ConnectionOptions, createClient, withConnection } from "./client.ts";
-import { toCount, toSeconds } from "./input.ts";
+import { toCount } from "./input.ts";
 import { type CommandIo, printable, processIo, table } from "./io.ts";
 import { pathOf, queueHints, registerQueueMessages } from "./queue-messages.ts";
+import { registerQueueSettings } from "./queue-settings.ts";
 
 interface QueueJson {
   readonly name: string;
@@ -10,6 +11,10 @@ interface QueueJson {
   readonly delaySeconds: number;
   readonly retentionSeconds: number;
   readonly deadLetter?: { readonly queue: string; readonly maxReceives: number };
+  readonly waitSeconds: number;
+  readonly messageMaxBytes: number;
+  readonly deadLetterSources?: readonly string[];
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 interface QueueWithCountsJson extends QueueJson {
@@ -18,56 +23,18 @@ interface QueueWithCountsJson extends QueueJson {
   readonly oldestAtMs?: number;
 }
 
-interface CreateOptions extends ConnectionOptions {
-  readonly visibility?: number;
-  readonly delay?: number;
-  readonly retention?: number;
-  readonly deadLetter?: string;
-  readonly maxReceives?: number;
-}
-
 interface RedriveOptions extends ConnectionOptions {
   readonly to?: string;
   readonly max?: number;
 }
 
-/** `todoku queue create|list|show|delete|send|receive|peek|purge|redrive`. */
+/** `todoku queue create|update|list|show|delete|send|receive|peek|purge|redrive`. */
 export function registerQueue(program: Command, io: CommandIo = processIo): void {
   const queue = program.command("queue").description("send messages to queues and work them off");
-  registerCreate(queue, io);
+  registerQueueSettings(queue, io);
   registerLooks(queue, io);
   registerChanges(queue, io);
   registerQueueMessages(queue, io);
-}
-
-function registerCreate(queue: Command, io: CommandIo): void {
-  withConnection(queue.command("create"))
-    .description("create a queue")
-    .argument("<name>", "name of the queue")
-    .addOption(
-      new Option("--visibility <seconds>", "a received message stays hidden for so long (default: 30)").argParser(
-        toSeconds,
-      ),
-    )
-    .addOption(new Option("--delay <seconds>", "a sent message waits for so long (default: 0)").argParser(toSeconds))
-    .addOption(
-      new Option("--retention <seconds>", "a message is kept for so long (default: 345600)").argParser(toSeconds),
-    )
-    .option("--dead-letter <queue>", "where a message goes that was received too often")
-    .addOption(new Option("--max-receives <n>", "how often is not too often").argParser(toCount))
-    .action(async (name: string, options: CreateOptions, command: Command) => {
-      const { visibility, delay, retention, deadLetter, maxReceives } = options;
-      if ((deadLetter === undefined) !== (maxReceives === undefined)) {
-        command.error("error: --dead-letter and --max-receives go together");
-      }
-      const body = {
-        name,
-        ...{ visibilitySeconds: visibility, delaySeconds: delay, retentionSeconds: retention },
-        deadLetter: deadLetter === undefined ? undefined : { queue: deadLetter, maxReceives },
-      };
-      const created = await createClient(command, options, io).call("POST", "/v1/queues", body);
-      io.stdout.write(`${options.json ? JSON.stringify(created) : `created queue ${printable(name)}`}\n`);
-    });
 }
 
 function registerLooks(queue: Command, io: CommandIo): void {
@@ -133,9 +100,14 @@ function settingsTable(queues: readonly QueueJson[]): string[] {
 }
 
 function details(queue: QueueWithCountsJson): string[] {
-  const { messages, bytes, oldestAtMs } = queue;
+  const { messages, bytes, oldestAtMs, waitSeconds, messageMaxBytes, deadLetterSources, tags = {} } = queue;
+  const sources = deadLetterSources?.map(printable).join(", ") ?? "any queue";
+  const tagTexts = Object.entries(tags).map(([key, value]) => printable(`${key}=${value}`));
+  const more = [`${waitSeconds} s`, `${messageMaxBytes} bytes`, sources || "none", tagTexts.join(", ") || "-"];
   return [
     ...settingsTable([queue]),
+    "",
+    ...table(["WAIT", "LARGEST MESSAGE", "DEAD LETTERS FROM", "TAGS"], [more]),
     "",
     ...table(
       ["READY", "DELAYED", "IN FLIGHT", "BYTES", "OLDEST"],

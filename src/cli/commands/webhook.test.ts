@@ -16,7 +16,8 @@ async function run(args: readonly string[], stdin = ""): Promise<[number, string
 const webhook = (...args: string[]) => run(["webhook", ...args]);
 /** What a delivery worker would have stored. */
 async function storePast(name: string) {
-  const { id } = door.webhooks.all().find((one) => one.name === name) ?? expect.fail(`no webhook ${name}`);
+  const key = { environment: "dev", cache: "c", name };
+  const { id } = door.registry.known(key)?.subscription ?? expect.fail(`no webhook ${name}`);
   const at = { page: 1, topic: "t", atMs: Date.UTC(2026, 0, 2) };
   const value = { isText: true, bytes: Buffer.from("he\nllo") };
   const binary = { isText: false, bytes: Buffer.from("abc") };

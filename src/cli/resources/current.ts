@@ -38,7 +38,11 @@ export interface CurrentQueue {
   readonly visibilitySeconds: number;
   readonly delaySeconds: number;
   readonly retentionSeconds: number;
+  readonly waitSeconds: number;
+  readonly messageMaxBytes: number;
   readonly deadLetter?: { readonly queue: string; readonly maxReceives: number };
+  readonly deadLetterSources?: readonly string[];
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** Reads it; only what `file` speaks of, so that a credential needs rights for no more. @throws CallFailure. */

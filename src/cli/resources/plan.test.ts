@@ -7,7 +7,9 @@ const empty: Current = {
   ...{ environment: "dev", settings: {}, caches: [], queues: [], webhooks: [], missingCaches: [], keys: [] },
   keyIdInSecret: new Map(),
 };
-const seconds = { visibilitySeconds: 30, delaySeconds: 0, retentionSeconds: 345_600 };
+const seconds = {
+  ...{ visibilitySeconds: 30, delaySeconds: 0, retentionSeconds: 345_600, waitSeconds: 0, messageMaxBytes: 262_144 },
+};
 const publish = { resource: "topic", role: "publish", cache: { all: true }, topic: { all: true } } as const;
 const receive = { resource: "queue", role: "receive", queue: { name: "q" } } as const;
 const key = {
@@ -19,6 +21,21 @@ const steps = (file: ResourceFile, current: Current, prune = false) =>
   toPlan(file, current, prune).changes.map(({ action, kind, name }) => `${action} ${kind} ${name}`);
 
 describe("a plan", () => {
+  it("brings wait, size, sources and tags of a queue to what the file says, and takes other tags away", () => {
+    const old = { name: "q", ...seconds, waitSeconds: 5, deadLetterSources: ["a"], tags: { old: "1", kept: "2" } };
+    const body = (queue: NonNullable<ResourceFile["queues"]>[number]) =>
+      toPlan({ queues: [queue] }, { ...empty, queues: [old] }, false).changes.map((change) => change.body);
+    expect(body({ name: "q" })).toEqual([{ waitSeconds: 0, deadLetterSources: null, tags: { old: null, kept: null } }]);
+    const wanted = { name: "q", waitSeconds: 5, deadLetterSources: ["a"], tags: { kept: "2", new: "3" } };
+    expect(body(wanted)).toEqual([{ tags: { old: null, kept: "2", new: "3" } }]);
+    expect(body({ ...wanted, tags: { old: "1", kept: "2" } })).toEqual([]);
+    expect(body({ ...wanted, messageMaxBytes: 1024, tags: { old: "1", kept: "2" } })).toEqual([
+      { messageMaxBytes: 1024 },
+    ]);
+    const untagged = { ...empty, queues: [{ name: "q", ...seconds }] };
+    expect(toPlan({ queues: [{ name: "q", tags: {} }] }, untagged, false).changes).toEqual([]);
+  });
+
   it("makes all queues before any rule names one of them, in a circle too", () => {
     const queues = [
       { name: "a", deadLetter: { queue: "b", maxReceives: 3 } },

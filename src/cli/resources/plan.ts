@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { firstSettings, isBuiltInCache, isBuiltInQueue } from "../../domain/environments/built-ins.ts";
 import { checkSecretName } from "../../domain/secrets/secret.ts";
 import { type Change, compare, type Plan, problemsOf } from "./change.ts";
-import { type Current, type CurrentKey, isSameGrants } from "./current.ts";
+import { type Current, type CurrentKey, type CurrentQueue, isSameGrants } from "./current.ts";
 import type { ResourceFile } from "./resource-file.ts";
 import { planWebhooks, pruneWebhooks } from "./webhooks.ts";
 
@@ -63,15 +63,16 @@ function planQueues({ queues = [] }: ResourceFile, current: Current, prune: bool
   const updated: Change[] = [];
   for (const { name, deadLetter: rule, ...settings } of queues) {
     const deadLetter = rule ?? firstSettings(name).deadLetter;
-    const wanted = { ...firstSeconds(name), ...settings };
+    const wanted = { ...firstPlain(name), ...settings, tags: isEmpty(settings.tags) ? undefined : settings.tags };
     const old = current.queues.find((queue) => queue.name === name);
     if (!old) created.push({ action: "create", kind: "queue", name, differences: {}, body: { name, ...settings } });
     const differences = compare(
-      old ? { ...secondsOf(old), deadLetter: old.deadLetter } : { deadLetter: undefined },
+      old ? { ...plainOf(old), deadLetter: old.deadLetter } : { deadLetter: undefined },
       old ? { ...wanted, deadLetter } : { deadLetter },
     );
     if (Object.keys(differences).length === 0) continue;
     const body = Object.fromEntries(Object.entries(differences).map(([field, { to }]) => [field, to ?? null]));
+    if (differences.tags) body.tags = tagChanges(old?.tags, settings.tags);
     updated.push({ action: "update", kind: "queue", name, differences, body });
   }
   return { changes: [...created, ...updated], problems };
@@ -136,17 +137,40 @@ function planPrune(file: ResourceFile, current: Current): Change[] {
 const nothing: Plan = { changes: [], problems: [] };
 
 /** What the queue has that was made without a word. */
-function firstSeconds(name: string) {
-  const { visibilityMs, delayMs, retentionMs } = firstSettings(name);
+function firstPlain(name: string): PlainSettings {
+  const { visibilityMs, delayMs, retentionMs, waitMs, messageMaxBytes } = firstSettings(name);
   return {
     visibilitySeconds: visibilityMs / 1000,
     delaySeconds: delayMs / 1000,
     retentionSeconds: retentionMs / 1000,
+    waitSeconds: waitMs / 1000,
+    messageMaxBytes,
+    deadLetterSources: undefined,
+    tags: undefined,
   };
 }
 
-function secondsOf({ visibilitySeconds, delaySeconds, retentionSeconds }: ReturnType<typeof firstSeconds>) {
-  return { visibilitySeconds, delaySeconds, retentionSeconds };
+/** All settings of a queue but its dead-letter rule. */
+type PlainSettings = Omit<CurrentQueue, "name" | "deadLetter" | "deadLetterSources" | "tags"> & {
+  readonly deadLetterSources: readonly string[] | undefined;
+  readonly tags: Readonly<Record<string, string>> | undefined;
+};
+
+function plainOf(queue: CurrentQueue): PlainSettings {
+  const { visibilitySeconds, delaySeconds, retentionSeconds, waitSeconds, messageMaxBytes } = queue;
+  return {
+    ...{ visibilitySeconds, delaySeconds, retentionSeconds, waitSeconds, messageMaxBytes },
+    ...{ deadLetterSources: queue.deadLetterSources, tags: queue.tags },
+  };
+}
+
+function isEmpty(tags: Readonly<Record<string, string>> = {}): boolean {
+  return Object.keys(tags).length === 0;
+}
+
+/** What makes `tags` of `old`: null takes one away. */
+function tagChanges(old: Readonly<Record<string, string>> = {}, tags: Readonly<Record<string, string>> = {}) {
+  return { ...Object.fromEntries(Object.keys(old).map((key) => [key, null])), ...tags };
 }
 
 function compareKey(old: CurrentKey, key: NonNullable<ResourceFile["keys"]>[number]): Change["differences"] {

@@ -10,7 +10,11 @@ const queueSchema = z.strictObject({
   visibilitySeconds: z.number().optional(),
   delaySeconds: z.number().optional(),
   retentionSeconds: z.number().optional(),
+  waitSeconds: z.number().optional(),
+  messageMaxBytes: z.int().optional(),
   deadLetter: z.strictObject({ queue: name, maxReceives: z.int() }).optional(),
+  deadLetterSources: z.array(name).optional(),
+  tags: z.record(z.string(), z.string()).optional(),
 });
 const webhookSchema = z.strictObject({
   cache: name,

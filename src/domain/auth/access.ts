@@ -47,7 +47,7 @@ export function createAccess(parts: AccessParts): Access {
   const revocations = createRevocations(engine, wallMs);
   const signingKeys = createSigningKeys(engine, sealer, wallMs);
   const withdrawals = new Withdrawals(revocations, signingKeys, environments);
-  const keys = createKeys({ records, bus, revocations, withdrawals, environments, wallMs });
+  const keys = createKeys({ records, bus, revocations, withdrawals, sealer, environments, wallMs });
   const tokens = createTokens({ signingKeys, revocations, withdrawals, wallMs });
   const users = createUsers(withdrawals);
   const auth = createAuth({ keys, tokens, users, identity, rates, environments, access, wallMs });

@@ -16,7 +16,7 @@ const prefix = "tdk_";
 const refreshPrefix = "tdr_";
 // `tdk_<environment>-<16 hex digits>_<43 characters of base64url>`: the environment, which may hold hyphens, is read from the left
 // of two parts of fixed length.
-const keyIdForm = /^[\w-]+-[0-9a-f]{16}$/;
+const keyIdForm = /^([\w-]+)-[0-9a-f]{16}$/;
 const keyForm = /^tdk_(([\w-]+)-[0-9a-f]{16})_([\w-]{43})$/;
 
 /** What is stored of a key. Strict: a later release may keep more restrictions here, and an older one must not pass over them. */
@@ -35,6 +35,8 @@ const documentSchema = z.strictObject({
   hasEnded: z.literal(true).exactOptional(),
   refreshHash: z.string().exactOptional(),
   replaces: z.string().exactOptional(),
+  /** The secret access key, sealed as `sealedAccessName` says: signatures are checked with it, so a hash would not do. */
+  accessSecret: z.string().exactOptional(),
 });
 
 /** What is stored of a key, its secrets as hashes. */
@@ -55,6 +57,8 @@ export interface ApiKey {
   readonly createdAtMs: number;
   /** Wall time; absent = it does not expire. */
   readonly expiresAtMs?: number;
+  /** AWS clients may sign with it: its id is their access key id. */
+  readonly hasAccessKey: boolean;
 }
 
 /** What an API key is to be: a super user, or the bearer of 1 to `limits.tokenMaxGrants` grants. */
@@ -74,6 +78,10 @@ export interface KeyRequest {
   readonly replaces?: string;
   /** Of its environment, drawn before by whoever must be able to repeat the making. Default: a new one. */
   readonly newSecret?: NewSecret;
+  /** AWS clients may sign with it too. Default false. */
+  readonly withAccessKey?: boolean;
+  /** Of a handler, which may be one that may do nothing: `grants` may be empty. */
+  readonly isOfHandler?: true;
 }
 
 /** What may be changed of a key; what is left out stays. A super user's grants are none. */
@@ -97,6 +105,16 @@ export interface MadeKey {
   readonly secret: string;
   /** For `renew`, when it was asked for. */
   readonly refreshToken?: string;
+  /** When it was asked for. */
+  readonly accessKey?: AccessKey;
+}
+
+/** An API key as AWS clients have it. */
+export interface AccessKey {
+  /** The id of the API key. */
+  readonly accessKeyId: string;
+  /** 43 characters of base64url. */
+  readonly secretAccessKey: string;
 }
 
 /** Is this text meant to be an API key? */
@@ -109,11 +127,26 @@ export function isKeyId(text: string): boolean {
   return keyIdForm.test(text);
 }
 
+/** The environment that the id of a key names; undefined: it is none. */
+export function environmentOf(keyId: string): string | undefined {
+  return keyIdForm.exec(keyId)?.[1];
+}
+
 /** A new id and secret, with the hash to keep. */
 export function newSecret(environment: string): NewSecret {
   const keyId = `${environment}-${randomBytes(8).toString("hex")}`;
   const random = randomBytes(32).toString("base64url");
   return { keyId, secret: `${prefix}${keyId}_${random}`, secretHash: sha256(random) };
+}
+
+/** 256 bits, for {@link AccessKey}. */
+export function newSecretAccessKey(): string {
+  return randomBytes(32).toString("base64url");
+}
+
+/** What the secret access key of a key is sealed as. */
+export function sealedAccessName(keyId: string): string {
+  return `access-key/${keyId}`;
 }
 
 /** A new refresh token, with the hash to keep. */
@@ -147,6 +180,7 @@ export function checkKeyRequest({
   isOperator,
   grants,
   validForMs,
+  isOfHandler,
 }: KeyRequest): void {
   const { descriptionMaxLength, grantsMaxBytes } = limits.apiKey;
   if (name !== undefined) checkName("API key", name);
@@ -162,7 +196,7 @@ export function checkKeyRequest({
     return;
   }
   if (isOperator) throw new TodokuError("invalid_argument", "an operator must be a super user");
-  checkGrants(grants);
+  if (!isOfHandler || grants.length > 0) checkGrants(grants);
   const bytes = Buffer.byteLength(JSON.stringify(grants));
   if (bytes > grantsMaxBytes) {
     throw new TodokuError("invalid_argument", `the permissions have ${bytes} bytes; must be <= ${grantsMaxBytes}`);
@@ -188,9 +222,9 @@ export function readDocument(
 
 /** What may be shown of a stored key. */
 export function toKey(keyId: string, document: KeyDocument): ApiKey {
-  const { name, description, isSuperUser, isOperator, grants, createdAtMs, expiresAtMs } = document;
+  const { name, description, isSuperUser, isOperator, grants, createdAtMs, expiresAtMs, accessSecret } = document;
   return {
-    ...{ keyId, description, isSuperUser, isOperator, grants, createdAtMs },
+    ...{ keyId, description, isSuperUser, isOperator, grants, createdAtMs, hasAccessKey: accessSecret !== undefined },
     ...(name !== undefined && { name }),
     ...(expiresAtMs !== undefined && { expiresAtMs }),
   };

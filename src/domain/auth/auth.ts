@@ -3,16 +3,19 @@ import { BoundedMap } from "../../lib/bounded-map.ts";
 import { TodokuError } from "../errors.ts";
 import type { Rates } from "../limiting/rates.ts";
 import { limits } from "../limits.ts";
-import { isApiKey } from "./api-key.ts";
+import { isApiKey, isKeyId } from "./api-key.ts";
 import { unwrapCredential } from "./credential.ts";
 import type { Identity } from "./identity.ts";
 import { type Inspection, inspectionOfKey, inspectionOfPrincipal } from "./inspection.ts";
-import type { Keys } from "./keys.ts";
+import { type IsSigned, type Keys, type SignedBy, signatureRefused } from "./keys.ts";
 import { checkOpenAccess, openPrincipal } from "./open-access.ts";
 import { type Caller, expiredError, type Principal } from "./principal.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Users } from "./users.ts";
 import type { KnownEnvironments } from "./withdrawal.ts";
+
+/** The access key id of `--dev-key`: the key itself is the secret access key. */
+export const devAccessKeyId = "dev-key";
 
 /** How the server lets people in besides keys and tokens. */
 export interface AccessOptions {
@@ -32,6 +35,12 @@ export interface Auth {
    */
   authenticate(credential: string, caller: Caller): Principal | Promise<Principal>;
   /**
+   * The same for a request that is signed: `isSigned` is asked for the secret of the access key. In open dev mode the ids of access keys
+   * that have not our form are the empty credential: AWS clients always sign with something.
+   * @throws TodokuError as `authenticate`; the subject of `unauthenticated` is `access_key` or `signature` where it is one of these.
+   */
+  authenticateSigned(accessKeyId: string, caller: Caller, isSigned: IsSigned): Principal | Promise<Principal>;
+  /**
    * For a caller whom somebody else knows, as a hook: counts what `ask` answers or throws as `authenticate` does, and remembers nothing.
    * @throws TodokuError as `ask`; `limit_exceeded`: too many calls, or too many credentials that were refused: then nobody is asked.
    */
@@ -47,7 +56,7 @@ export interface Auth {
 
 /** What credentials are checked with. */
 export interface AuthParts {
-  readonly keys: Pick<Keys, "verify" | "inspect">;
+  readonly keys: Pick<Keys, "verify" | "verifySigned" | "inspect">;
   readonly tokens: Pick<Tokens, "verify" | "inspect">;
   readonly users: Users;
   /** Without it nobody else's tokens are taken. */
@@ -66,6 +75,12 @@ export function createAuth(parts: AuthParts): Auth {
     max: limits.verifiedCredentialsMaxBytes,
     // As JSON grants have some half of the bytes that they take.
     weigh: (inner, { grants }) => inner.length + 2 * JSON.stringify(grants).length,
+  });
+  /** By access key id. */
+  const signers = new BoundedMap<string, SignedBy>(limits.verifiedCredentials, {
+    max: limits.verifiedCredentialsMaxBytes,
+    weigh: (id, { principal, secretAccessKey }) =>
+      id.length + secretAccessKey.length + 2 * JSON.stringify(principal.grants).length,
   });
   const devKeyHash = access.devKey === undefined ? undefined : sha256(access.devKey);
   const devPrincipal: Principal = { ...openPrincipal, kind: "key" };
@@ -134,6 +149,35 @@ export function createAuth(parts: AuthParts): Auth {
     return known;
   }
 
+  /** The same for an access key; undefined also when the signature is wrong: then it is looked at, and counted, as one of a stranger. */
+  function recallSigner(accessKeyId: string, caller: Caller, isSigned: IsSigned): Principal | undefined {
+    const known = signers.get(accessKeyId);
+    if (!known) return undefined;
+    const { principal, secretAccessKey } = known;
+    if (principal.withdrawal?.isDone || hasExpired(principal)) {
+      signers.delete(accessKeyId);
+      return undefined;
+    }
+    if (!isSigned(secretAccessKey)) return undefined;
+    rates.admit(principal, caller);
+    return principal;
+  }
+
+  async function verifySigned(accessKeyId: string, caller: Caller, isSigned: IsSigned): Promise<Principal> {
+    const signer = await counted(caller, () => {
+      if (accessKeyId !== devAccessKeyId || access.devKey === undefined)
+        return keys.verifySigned(accessKeyId, isSigned);
+      if (!isSigned(access.devKey)) throw signatureRefused();
+      checkIsHere(devPrincipal);
+      return { principal: devPrincipal, secretAccessKey: access.devKey };
+    });
+    const { principal } = signer;
+    // What cannot be withdrawn is looked at each time.
+    if (principal.withdrawal) signers.set(accessKeyId, signer);
+    rates.admit(principal, caller);
+    return principal;
+  }
+
   const hasExpired = ({ expiresAtMs }: Principal) => expiresAtMs !== undefined && expiresAtMs <= wallMs();
 
   function authenticateOpen(caller: Caller): Principal {
@@ -157,6 +201,11 @@ export function createAuth(parts: AuthParts): Auth {
       if (known) return known;
       const inner = unwrapCredential(credential);
       return (inner === credential ? undefined : recall(inner, caller)) ?? verify(inner, caller);
+    },
+
+    authenticateSigned(accessKeyId, caller, isSigned) {
+      if (access.isOpen && !isKeyId(accessKeyId)) return authenticateOpen(caller);
+      return recallSigner(accessKeyId, caller, isSigned) ?? verifySigned(accessKeyId, caller, isSigned);
     },
 
     async identify(caller, ask) {

@@ -44,6 +44,7 @@ const actions: Action[] = [
   "presence.watch",
   "notification.send",
   "connection.read",
+  "connection.send",
   "connection.kick",
   ...superUserActions,
 ];
@@ -182,9 +183,10 @@ describe("authorize", () => {
     );
   });
 
-  it.each<[role: "read" | "read-write", permitted: Action[]]>([
+  it.each<[role: "read" | "send" | "read-write", permitted: Action[]]>([
     ["read", ["connection.read"]],
-    ["read-write", ["connection.read", "connection.kick"]],
+    ["send", ["connection.send"]],
+    ["read-write", ["connection.read", "connection.send", "connection.kick"]],
   ])("takes the role %s on connections of users for %j, and on all of them only for all at once", (role, permitted) => {
     const own = (user: Selector) => principal([{ resource: "connection", role, user }]);
     const allowed = (user: Selector, of: string) => actions.filter((action) => isAllowed(own(user), action, "", of));

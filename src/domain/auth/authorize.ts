@@ -8,7 +8,7 @@ import { selects, selectsCache, selectsKey, selectsQueue } from "./selector.ts";
 
 /**
  * Everything that can be permitted. `topic.*`, `item.*` and `webhook.*` name a cache and a topic, key or webhook in it; `cache.*` and `leaderboard.*` a cache;
- * `queue.*` a queue and the cache "", as `secret.*` a secret, `route.*` a route, `presence.*` and `connection.*` a user ("" for what is of all users, or
+ * `queue.*` a queue and the cache "", as `secret.*` a secret, `route.*` a route, `handler.*` a handler, `presence.*` and `connection.*` a user ("" for what is of all users, or
  * of none); the others nothing. `environment.*` is for operators. `token.create` says that some tokens may be issued: `tokens.issue` says which.
  */
 export type Action =
@@ -50,7 +50,14 @@ export type Action =
   | "presence.watch"
   | "notification.send"
   | "connection.read"
+  | "connection.send"
   | "connection.kick"
+  | "handler.invoke"
+  | "handler.read"
+  | "handler.run"
+  | "event-topic.create"
+  | "event-topic.update"
+  | "event-topic.delete"
   | "environment.create"
   | "environment.list"
   | "environment.update"
@@ -88,6 +95,7 @@ function describe(action: Action, cache: string, resource: string | Uint8Array):
   if (action.startsWith("queue.")) return resource === "" ? "" : ` on queue "${resource}"`;
   if (action.startsWith("secret.")) return resource === "" ? "" : ` on secret "${resource}"`;
   if (action.startsWith("route.")) return ` on route "${resource}"`;
+  if (action.startsWith("handler.")) return resource === "" ? "" : ` on handler "${resource}"`;
   if (/^(presence|connection)\./.test(action)) return resource === "" ? " on all users" : ` on user "${resource}"`;
   if (cache === "") return "";
   const noun = action.startsWith("webhook.") ? "webhook" : "topic";
@@ -139,6 +147,8 @@ function permits(grant: Grant, action: Action, cache: string, resource: string |
       return selectsCache(grant.cache, cache) && typeof resource === "string" && selects(grant.webhook, resource);
     case "route":
       return typeof resource === "string" && selects(grant.route, resource);
+    case "handler":
+      return typeof resource === "string" && selects(grant.handler, resource);
     case "presence":
     case "connection":
       // What is of all users, or of connections without one, is more than any of them.
@@ -184,7 +194,9 @@ const roles: Readonly<Record<Grant["resource"], Partial<Record<Action, readonly 
   notification: { "notification.send": ["send"] },
   connection: {
     "connection.read": ["read", "read-write"],
+    "connection.send": ["send", "read-write"],
     "connection.kick": ["read-write"],
   },
+  handler: { "handler.invoke": ["invoke"], "handler.read": ["invoke"] },
   token: { "token.create": ["issue"] },
 };

@@ -43,7 +43,9 @@ export type Grant =
     }
   /** To anybody, and to everybody at once. */
   | { readonly resource: "notification"; readonly role: "send" }
-  | { readonly resource: "connection"; readonly role: "read" | "read-write"; readonly user: Selector }
+  | { readonly resource: "connection"; readonly role: "read" | "send" | "read-write"; readonly user: Selector }
+  /** To call functions directly. */
+  | { readonly resource: "handler"; readonly role: "invoke"; readonly handler: Selector }
   | { readonly resource: "token"; readonly role: "issue"; readonly grants: readonly TokenGrant[] };
 
 const tokenGrants = [
@@ -97,14 +99,15 @@ export const grantSchema: z.ZodType<Grant> = z
       z.strictObject({ resource: z.literal("notification"), role: z.literal("send") }),
       z.strictObject({
         resource: z.literal("connection"),
-        role: z.enum(["read", "read-write"]),
+        role: z.enum(["read", "send", "read-write"]),
         user: selectorSchema,
       }),
+      z.strictObject({ resource: z.literal("handler"), role: z.literal("invoke"), handler: selectorSchema }),
       z.strictObject({ resource: z.literal("token"), role: z.literal("issue"), grants: z.array(tokenGrantSchema) }),
     ],
     {
       error: resources(
-        '"topic", "cache", "queue", "route", "presence", "secret", "webhook", "notification", "connection" or "token"',
+        '"topic", "cache", "queue", "route", "presence", "secret", "webhook", "notification", "connection", "handler" or "token"',
       ),
     },
   )
@@ -165,6 +168,8 @@ function selectorsOf(grant: Grant): Readonly<Record<string, Selector>> {
     case "presence":
     case "connection":
       return { user: grant.user };
+    case "handler":
+      return { handler: grant.handler };
     case "notification":
     case "token":
       return {};

@@ -38,7 +38,7 @@ interface KnownKey {
 }
 
 export function inspectionOfKey({ key, environment, verdict }: KnownKey, nowMs: number): Inspection {
-  const { createdAtMs, description: _, ...rest } = key;
+  const { createdAtMs, description: _, hasAccessKey: __, ...rest } = key;
   const status = statusOf(verdict, key.expiresAtMs, nowMs);
   return { kind: "key", status, environment, ...rest, tokenId: "", issuedAtMs: createdAtMs };
 }

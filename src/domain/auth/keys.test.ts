@@ -41,7 +41,7 @@ describe("API keys", () => {
   it("say who their bearer is, bare or wrapped, from any machine, also after a restart", async () => {
     const { key, secret } = await keys.create(openPrincipal, worker);
     const keyId = expect.stringMatching(/^dev-[0-9a-f]{16}$/);
-    expect(key).toEqual({ ...worker, keyId, isOperator: false, createdAtMs: nowMs });
+    expect(key).toEqual({ ...worker, keyId, isOperator: false, createdAtMs: nowMs, hasAccessKey: false });
     expect(secret).toMatch(new RegExp(`^tdk_${key.keyId}_[\\w-]{43}$`));
     await store.restart();
     const { auth } = await store.node();
@@ -338,7 +338,7 @@ describe("an API key with a refresh token", () => {
     nowMs += 59_000;
     const renewed = await keys.renew(old.secret, old.refreshToken ?? "");
     const { keyId, createdAtMs, expiresAtMs, ...rights } = renewed.key;
-    expect(rights).toEqual({ ...worker, name: "worker", isOperator: false });
+    expect(rights).toEqual({ ...worker, name: "worker", isOperator: false, hasAccessKey: false });
     expect([createdAtMs, expiresAtMs]).toEqual([nowMs, nowMs + 60_000]);
     expect(keyId).not.toBe(old.key.keyId);
     for (const secret of [old.secret, renewed.secret])

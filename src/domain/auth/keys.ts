@@ -1,11 +1,15 @@
+import { Buffer } from "node:buffer";
+import type { Sealer } from "../encryption/sealer.ts";
 import type { Engine } from "../engine.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { StoredRecord } from "../records/store.ts";
 import {
+  type AccessKey,
   type ApiKey,
   apiKeyRecordKind,
   checkKeyRequest,
+  environmentOf,
   isHashOf,
   isKeyId,
   isSameHash,
@@ -15,8 +19,10 @@ import {
   type MadeKey,
   newRefreshToken,
   newSecret,
+  newSecretAccessKey,
   parseSecret,
   readDocument,
+  sealedAccessName,
   toKey,
 } from "./api-key.ts";
 import { authorize } from "./authorize.ts";
@@ -67,6 +73,11 @@ export interface Keys {
   renew(secret: string, refreshToken: string): Promise<MadeKey>;
   /** The same principal for each call with the same key. @throws TodokuError `unauthenticated`. */
   verify(secret: string): Promise<Principal>;
+  /**
+   * The principal of the access key, and its secret to remember, when `isSigned` says of the secret that the request was signed with it.
+   * @throws TodokuError `unauthenticated`; its subject is `access_key`: there is none, or `signature`: it was signed with another secret.
+   */
+  verifySigned(accessKeyId: string, isSigned: IsSigned): Promise<SignedBy>;
   /** What a genuine key is, though it may have ended. @throws TodokuError `unauthenticated`. */
   inspect(
     secret: string,
@@ -77,10 +88,21 @@ export interface Keys {
   sweep(nowMs: number): Promise<void>;
 }
 
+/** Was the request signed with this secret access key? Takes the same time whatever the answer is. */
+export type IsSigned = (secretAccessKey: string) => boolean;
+
+/** Who has signed, and with what. */
+export interface SignedBy {
+  readonly principal: Principal;
+  readonly secretAccessKey: string;
+}
+
 /** What keys are made of. */
 export interface KeyParts extends Pick<Engine, "records" | "bus"> {
   readonly revocations: Pick<Revocations, "revoke" | "deletedKeys">;
   readonly withdrawals: Withdrawals;
+  /** For secret access keys. */
+  readonly sealer: Pick<Sealer, "seal" | "open">;
   /** Without it every environment is taken to be there. */
   readonly environments?: KnownEnvironments | undefined;
   /** The clock that creation times and expiry are read from. */
@@ -150,6 +172,7 @@ class KeyService implements Keys {
     await this.#makeRoom(environment);
     const { keyId, secret, secretHash } = request.newSecret ?? newSecret(environment);
     const refresh = request.withRefreshToken ? newRefreshToken() : undefined;
+    const accessKey = request.withAccessKey && { accessKeyId: keyId, secretAccessKey: newSecretAccessKey() };
     const { name, description = "", isSuperUser, isOperator = false, grants, validForMs, replaces } = request;
     if (name !== undefined) await this.#checkNameIsFree(environment, name, replaces);
     const nowMs = this.#parts.wallMs();
@@ -159,6 +182,7 @@ class KeyService implements Keys {
       ...(validForMs !== undefined && { validForMs, expiresAtMs: Math.ceil((nowMs + validForMs) / 1000) * 1000 }),
       ...(refresh && { refreshHash: refresh.refreshHash }),
       ...(replaces !== undefined && { replaces }),
+      ...(accessKey && { accessSecret: await this.#seal(environment, accessKey) }),
     };
     const key = { kind: recordKind, environment, name: keyId };
     // Whoever may do this in an environment that is gone must not get a key of the one that was made with its name.
@@ -173,7 +197,15 @@ class KeyService implements Keys {
       await this.#parts.records.remove(key);
       throw error;
     }
-    return { key: toKey(keyId, document), secret, ...(refresh && { refreshToken: refresh.refreshToken }) };
+    return {
+      ...{ key: toKey(keyId, document), secret },
+      ...(refresh && { refreshToken: refresh.refreshToken }),
+      ...(accessKey && { accessKey }),
+    };
+  }
+
+  #seal(environment: string, { accessKeyId, secretAccessKey }: AccessKey): Promise<string> {
+    return this.#parts.sealer.seal(environment, sealedAccessName(accessKeyId), Buffer.from(secretAccessKey));
   }
 
   /** Of the expired ones that are still kept, the first one goes when there are too many. @throws TodokuError `limit_exceeded`. */
@@ -312,7 +344,8 @@ class KeyService implements Keys {
       const now = await this.#parts.records.read(record);
       throw now?.document.refreshHash === refreshHash ? changedMeanwhile(record.name) : refreshRefused();
     });
-    return this.#store(record.environment, { ...rest, replaces: record.name, withRefreshToken: true });
+    const withAccessKey = rest.accessSecret !== undefined;
+    return this.#store(record.environment, { ...rest, replaces: record.name, withRefreshToken: true, withAccessKey });
   }
 
   async verify(secret: string): Promise<Principal> {
@@ -320,11 +353,32 @@ class KeyService implements Keys {
     return this.#admit(record, document);
   }
 
+  async verifySigned(accessKeyId: string, isSigned: IsSigned): Promise<SignedBy> {
+    const { record, document } = await this.#signer(accessKeyId);
+    const { sealer } = this.#parts;
+    const plain = await sealer.open(record.environment, sealedAccessName(accessKeyId), document.accessSecret);
+    const secretAccessKey = Buffer.from(plain).toString("utf8");
+    // First: whoever does not have the secret learns nothing of the key.
+    if (!isSigned(secretAccessKey)) throw signatureRefused();
+    return { principal: this.#admit(record, document), secretAccessKey };
+  }
+
   async inspect(secret: string): ReturnType<Keys["inspect"]> {
     const { record, document } = await this.#read(secret);
     const key = toKey(record.name, document);
     const wasEnded = document.hasEnded && (key.expiresAtMs ?? 0) > this.#parts.wallMs();
     return { key, environment: record.environment, verdict: wasEnded ? "revoked" : this.#judge(record, key) };
+  }
+
+  /** @throws TodokuError `unauthenticated`: there is no such access key. */
+  async #signer(keyId: string): Promise<Stored & { readonly document: { readonly accessSecret: string } }> {
+    const environment = environmentOf(keyId);
+    const name = { kind: recordKind, environment: environment ?? "", name: keyId };
+    const record = environment === undefined ? undefined : await this.#parts.records.read(name);
+    const document = record && readDocument(record, "unauthenticated");
+    const accessSecret = document?.accessSecret;
+    if (record && document && accessSecret !== undefined) return { record, document: { ...document, accessSecret } };
+    throw refused("access_key", "this access key is not known here");
   }
 
   /** @throws TodokuError `unauthenticated`: it is not genuine. */
@@ -369,6 +423,18 @@ class KeyService implements Keys {
 
 function notFound(keyId: string): TodokuError {
   return new TodokuError("not_found", `API key "${keyId}" does not exist`, { subject: "key" });
+}
+
+function refused(subject: "access_key" | "signature", message: string): TodokuError {
+  return new TodokuError("unauthenticated", message, { subject });
+}
+
+/** The signature was made with another secret, or of another request. */
+export function signatureRefused(): TodokuError {
+  return refused(
+    "signature",
+    "the signature does not match: check the secret access key, and that nothing on the way changes the request",
+  );
 }
 
 function refreshRefused(): TodokuError {

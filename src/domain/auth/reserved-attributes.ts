@@ -35,6 +35,16 @@ export function checkQueueAttributes(
   if (queue === "messages") check(principal, `queue "${queue}"`, attributes, messageId);
 }
 
+/**
+ * What a message of a topic takes along into a queue. Anybody may have said anything in a topic where nobody looked: the queue that is trusted
+ * must not get it by that way round.
+ */
+export function attributesInto(queue: string, cache: string, topic: string, attributes: Attributes): Attributes {
+  const wereChecked = cache === eventsCache && topics.has(topic);
+  if (queue !== "messages" || wereChecked) return attributes;
+  return Object.fromEntries(Object.entries(attributes).filter(([name]) => !reserved.includes(name)));
+}
+
 function check({ kind }: Principal, place: string, attributes: Attributes = {}, messageId = ""): void {
   if (kind !== "token" && kind !== "user") return;
   if (messageId.startsWith(reservedIds)) {

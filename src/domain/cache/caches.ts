@@ -7,7 +7,7 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { checkName } from "../names.ts";
 import type { StoredRecord } from "../records/store.ts";
-import { subscriptionsOf } from "../subscriptions/webhook-document.ts";
+import { subscriptionsOf } from "../subscriptions/subscription-document.ts";
 import type { Cache, Durability } from "./cache.ts";
 
 const recordKind = "cache";

@@ -179,7 +179,8 @@ function anItem(key: { readonly cache: CacheKey; readonly topic: string }, messa
 }
 
 function aMessage(messageId: string, isIdChosen: boolean) {
-  return { messageId, isIdChosen, body: "b", attributes: undefined, sentAtMs: nowMs, readyAtMs: nowMs };
+  const from = { sender: "", traceHeader: undefined };
+  return { messageId, isIdChosen, body: "b", attributes: undefined, ...from, sentAtMs: nowMs, readyAtMs: nowMs };
 }
 
 function outcomeOf(result: unknown): string {

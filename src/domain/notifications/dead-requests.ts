@@ -53,7 +53,7 @@ export class DeadRequests {
  */
 function fitted(text: string, attributes: Attributes, own: Attributes) {
   const body = text === "" ? " " : text;
-  const room = limits.queue.bodyMaxBytes - attributeBytes(own);
+  const room = limits.queue.messageMaxBytes.max - attributeBytes(own);
   if (Buffer.byteLength(body) > room) return { body: cut(body, room), attributes: own };
   const others = Object.entries(attributes).filter(([name, { type, value }]) => {
     return !Object.hasOwn(own, name) && [name, type, value].every((part) => part.isWellFormed());

@@ -150,7 +150,7 @@ export class TopicReader implements ReaderOwner, Changing {
       if (isDone !== true && !(await isDone)) return;
       this.#done = { page: item.page, sequence: item.sequence };
       this.#isSaved = false;
-      saves.changed(this, false);
+      saves.changed(this, "soon");
       // A thousand broadcasts to ten thousand take ten seconds, in which nobody else would be served.
       if (clock.monotonicMs() - sinceMs < turnMaxMs) continue;
       await nextTurn();

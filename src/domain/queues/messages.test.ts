@@ -3,7 +3,7 @@ import { aQueueStore, aReceiver, type QueueDomain, type TestQueueStore } from ".
 import { silentLog } from "../../lib/log.ts";
 import type { Grant } from "../auth/grants.ts";
 import { openPrincipal as me } from "../auth/open-access.ts";
-import type { Principal } from "../auth/principal.ts";
+import { type Principal, serverPrincipal } from "../auth/principal.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { QueueMessages } from "./messages.ts";
@@ -46,8 +46,63 @@ describe("send", () => {
     expect(messages.stats().get("dev")).toMatchObject({ sent: 2, received: 2, deleted: 0 });
   });
 
+  it("keeps to the queue's own size but for what the server itself sends, and counts what base64 stands for", async () => {
+    await domain.queues.update(me, "q", { messageMaxBytes: 1024 });
+    const binary = { b: { type: "Binary", value: Buffer.alloc(1000).toString("base64") } };
+    const bodies = [{ body: "x".repeat(1024) }, { body: "x".repeat(1025) }];
+    const [fits, large, bytes, moreBytes] = await messages.send(me, "q", [
+      ...bodies,
+      ...[
+        { body: "x".repeat(17), attributes: binary },
+        { body: "x".repeat(18), attributes: binary },
+      ],
+    ]);
+    expect([fits, bytes]).toEqual(Array(2).fill({ messageId: expect.any(String), isRepeat: false }));
+    const error = { code: "limit_exceeded", subject: "message_size" };
+    expect(large).toMatchObject({ ...error, message: expect.stringContaining("has 1025 bytes; must be <= 1024") });
+    expect(moreBytes).toMatchObject({ ...error, message: expect.stringContaining("has 1025 bytes") });
+    const server = serverPrincipal("dev");
+    const most = limits.queue.messageMaxBytes.max;
+    const [own, tooMuch] = await messages.send(server, "q", [
+      { body: "x".repeat(most) },
+      { body: "x".repeat(most + 1) },
+    ]);
+    expect([own, tooMuch]).toMatchObject([{ isRepeat: false }, error]);
+  });
+
+  it("refuses a batch that is too large as a whole", async () => {
+    await domain.queues.update(me, "q", { messageMaxBytes: limits.queue.messageMaxBytes.max });
+    const body = "x".repeat(1_000_000);
+    await expect(messages.send(me, "q", [{ body }, { body }, { body }])).rejects.toMatchObject({
+      ...{ code: "limit_exceeded", message: expect.stringContaining("have 3000000 bytes; must be <= 2621440") },
+    });
+    expect(await messages.counts(me, "q")).toMatchObject({ ready: 0 });
+  });
+
+  it("remembers who sent a message, and its trace header", async () => {
+    const senders: Partial<Principal>[] = [
+      { keyId: "dev-key", kind: "key" },
+      { userId: "alice", keyId: "dev-key" },
+      {},
+    ];
+    for (const sender of senders)
+      await messages.send({ ...me, ...sender }, "q", [{ body: "a", traceHeader: "Root=1" }]);
+    const taken = await domain.take("q");
+    expect(taken.map(({ sender, traceHeader }) => [sender, traceHeader])).toEqual([
+      ...[
+        ["dev-key", "Root=1"],
+        ["alice", "Root=1"],
+        ["", "Root=1"],
+      ],
+    ]);
+    expect((await messages.peek(me, "q", 0, 1))[0]).toMatchObject({ sender: "dev-key", traceHeader: "Root=1" });
+    expect(await messages.send(me, "q", [{ body: "a", traceHeader: "x".repeat(1025) }])).toMatchObject([
+      { code: "invalid_argument", message: expect.stringContaining("1025 characters") },
+    ]);
+  });
+
   it("says of each message of a batch what is wrong with it, and adds the others", async () => {
-    const big = "x".repeat(limits.queue.bodyMaxBytes);
+    const big = "x".repeat(limits.queue.messageMaxBytes.default);
     const attribute = (name: string, value: string) => ({ [name]: { type: "String", value } });
     const results = await messages.send(me, "q", [
       { body: "" },

@@ -13,14 +13,15 @@ import type { PollRequest, Receiver, Taken } from "./poll-line.ts";
 import type { Queue, QueueKey } from "./queue.ts";
 import { notFound, type Queues } from "./queues.ts";
 import { formatReceiptHandle, parseReceiptHandle } from "./receipt-handle.ts";
-import { type SentMessage, toNewMessage } from "./sent-message.ts";
-import { checkVisibility, checkWhole } from "./settings.ts";
+import { messageBytes, type SentMessage, toNewMessage } from "./sent-message.ts";
+import { checkVisibility, checkWait, checkWhole } from "./settings.ts";
 import type { NewQueueMessage, QueueCounts, QueueMessage, QueueStore, ReceiptOutcome, SendResult } from "./store.ts";
 import { trimQueues } from "./upkeep.ts";
 
-/** How much a receive wants (1..`limits.queue.batchMaxMessages`), and how long it waits for the first message (0..`limits.queue.waitMaxMs`). */
+/** How much a receive wants (1..`limits.queue.batchMaxMessages`), and how long it waits for the first message. */
 export interface ReceiveRequest extends PollRequest {
-  readonly waitMs: number;
+  /** 0..`limits.queue.waitMaxMs`; default: the queue's. */
+  readonly waitMs?: number | undefined;
 }
 
 /** The answer to a receive. */
@@ -83,6 +84,8 @@ export interface QueueMessages {
     queue: string,
     request: RedriveRequest,
   ): Promise<{ readonly moved: number; readonly remaining: number }>;
+  /** As `redrive`, for the server itself; answers how many were moved. @throws TodokuError `not_found`. */
+  move(environment: string, queue: string, request: RedriveRequest): Promise<number>;
   counts(principal: Principal, queue: string): Promise<QueueCounts>;
   /** Drops what is too old and moves dead letters, in at most `maxSteps` bounded steps. */
   trim(nowMs: number, maxSteps: number): Promise<void>;
@@ -131,9 +134,11 @@ class MessageService implements QueueMessages {
     authorize(principal, "queue.send", "", name);
     for (const { attributes, messageId } of messages) checkQueueAttributes(principal, name, attributes, messageId);
     checkBatch(messages);
+    checkBatchBytes(messages);
     const queue = await this.#queues.get(principal.environment, name);
-    const nowMs = this.#clock.steadyMs();
-    const checked = messages.map((message) => checkOne(message, queue, nowMs));
+    const maxBytes = principal.kind === "server" ? limits.queue.messageMaxBytes.max : queue.messageMaxBytes;
+    const sending = { settings: queue, maxBytes, sender: senderOf(principal), nowMs: this.#clock.steadyMs() };
+    const checked = messages.map((message) => checkOne(message, sending));
     const good = checked.flatMap((message) => (message instanceof TodokuError ? [] : [message]));
     const results = good.length === 0 ? [] : await this.#sendTo(queue, good);
     let next = 0;
@@ -143,11 +148,12 @@ class MessageService implements QueueMessages {
   async receive(principal: Principal, name: string, request: ReceiveRequest, receiver: Receiver): Promise<Received> {
     authorize(principal, "queue.receive", "", name);
     checkWhole("maxMessages", request.maxMessages, 1, limits.queue.batchMaxMessages);
-    checkWhole("waitMs", request.waitMs, 0, limits.queue.waitMaxMs);
+    if (request.waitMs !== undefined) checkWait(request.waitMs);
     if (request.visibilityMs !== undefined) checkVisibility(request.visibilityMs);
     await this.#queues.get(principal.environment, name);
     const queue = this.#knownNow(principal.environment, name);
-    return this.#received(queue, await this.#dispatch.polls.poll(queue, request, receiver, principal), receiver);
+    const wanted = { ...request, waitMs: request.waitMs ?? queue.waitMs };
+    return this.#received(queue, await this.#dispatch.polls.poll(queue, wanted, receiver, principal), receiver);
   }
 
   async follow(environment: string, name: string, request: PollRequest, receiver: Receiver): Promise<Received> {
@@ -219,17 +225,21 @@ class MessageService implements QueueMessages {
     checkWhole("maxMessages", maxMessages, 1, limits.queue.redriveMaxMessages);
     if (to === name) throw new TodokuError("invalid_argument", `messages of queue "${name}" cannot move to itself`);
     const { environment } = principal;
+    const moved = await this.move(environment, name, { to, maxMessages });
+    const queue = await this.#queues.get(environment, name);
+    const { ready, delayed, inFlight } = await this.#store.counts(queue, this.#clock.steadyMs());
+    return { moved, remaining: ready + delayed + inFlight };
+  }
+
+  async move(environment: string, name: string, { to, maxMessages }: RedriveRequest): Promise<number> {
     const queue = await this.#queues.get(environment, name);
     const targets =
       to === undefined
         ? { targets: this.#queues.all(environment).filter(({ deadLetter }) => deadLetter?.queue === name) }
         : { target: await this.#queues.get(environment, to) };
-    const nowMs = this.#clock.steadyMs();
-    const movedTo = await this.#store.move(queue, targets, { maxMessages, nowMs });
+    const movedTo = await this.#store.move(queue, targets, { maxMessages, nowMs: this.#clock.steadyMs() });
     this.#dispatch.moved(movedTo);
-    const { ready, delayed, inFlight } = await this.#store.counts(queue, nowMs);
-    const moved = [...movedTo.values()].reduce((sum, messages) => sum + messages, 0);
-    return { moved, remaining: ready + delayed + inFlight };
+    return [...movedTo.values()].reduce((sum, messages) => sum + messages, 0);
   }
 
   async counts(principal: Principal, name: string): Promise<QueueCounts> {
@@ -287,10 +297,26 @@ function checkBatch(entries: readonly unknown[]): void {
   );
 }
 
+/** @throws TodokuError `limit_exceeded`. */
+function checkBatchBytes(messages: readonly SentMessage[]): void {
+  const max = limits.queue.batchMaxBytes;
+  const bytes = messages.reduce((sum, message) => sum + messageBytes(message), 0);
+  if (bytes <= max) return;
+  throw new TodokuError(
+    "limit_exceeded",
+    `request limit: the messages of the batch with their attributes have ${bytes} bytes; must be <= ${max}`,
+    { subject: "message_size" },
+  );
+}
+
+function senderOf({ userId, keyId }: Principal): string {
+  return userId ?? keyId ?? "";
+}
+
 /** What is wrong with one message is that message's result. */
-function checkOne(message: SentMessage, queue: Queue, nowMs: number): NewQueueMessage | TodokuError {
+function checkOne(message: SentMessage, sending: Parameters<typeof toNewMessage>[1]): NewQueueMessage | TodokuError {
   try {
-    return toNewMessage(message, queue, nowMs);
+    return toNewMessage(message, sending);
   } catch (error) {
     return toTodokuError(error);
   }

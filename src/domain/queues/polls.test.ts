@@ -49,6 +49,19 @@ describe("a poll", () => {
     expect(late.answer?.messages).toEqual([]);
   });
 
+  it("that does not say how long it waits waits for as long as its queue says", async () => {
+    await domain.queues.update(domain.me, "q", { waitMs: 5000 });
+    const [unsaid, short] = [domain.aPoll("q", { waitMs: undefined }), domain.aPoll("q", { waitMs: 0 })];
+    await short.done;
+    expect([short.bodies, unsaid.answer]).toEqual([[], undefined]);
+    domain.advance(4000);
+    await domain.settled();
+    expect(unsaid.answer).toBeUndefined();
+    domain.advance(1000);
+    await unsaid.done;
+    expect(unsaid.bodies).toEqual([]);
+  });
+
   it("that wants no waiting is answered at once, also while others wait", async () => {
     expect(await domain.take("q")).toEqual([]);
     const poll = await waiting();
@@ -96,7 +109,8 @@ describe("a poll", () => {
   });
 
   it("is refused while clients have too much to read of what they received, and served once they have read it", async () => {
-    const { bodyMaxBytes, unreadMaxBytes } = limits.queue;
+    const { unreadMaxBytes, messageMaxBytes } = limits.queue;
+    const bodyMaxBytes = messageMaxBytes.default;
     const ten: string[] = Array(10).fill("x".repeat(bodyMaxBytes));
     const slow: ReturnType<typeof aReceiver>[] = [];
     const receive = (receiver: ReturnType<typeof aReceiver>) =>

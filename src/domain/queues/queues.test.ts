@@ -56,6 +56,17 @@ describe("queues", () => {
     [{ deadLetter: { queue: "q", maxReceives: 1 } }, 'queue "q" cannot be its own dead-letter queue'],
     [{ deadLetter: { queue: "none", maxReceives: 1 } }, 'the dead-letter queue "none" does not exist'],
     [{ deadLetter: { queue: "a b", maxReceives: 1 } }, 'queue name "a b" must be of the characters'],
+    [{ waitMs: 20_001 }, "waitMs 20001 must be a whole number that is >= 0 and <= 20000"],
+    [{ messageMaxBytes: 1023 }, "messageMaxBytes 1023 must be a whole number that is >= 1024 and <= 1048576"],
+    [{ messageMaxBytes: 1_048_577 }, "messageMaxBytes 1048577 must be"],
+    [{ deadLetterSources: Array(11).fill("other") }, "deadLetterSources has 11 queues; must be <= 10"],
+    [{ deadLetterSources: ["a b"] }, 'queue name "a b" must be of the characters'],
+    [{ tags: { "": "x" } }, "a tag's key has 0 characters; must be >= 1 and <= 128"],
+    [{ tags: { ["k".repeat(129)]: "x" } }, "a tag's key has 129 characters"],
+    [{ tags: { k: "v".repeat(257) } }, 'the value of tag "k" has 257 characters; must be <= 256'],
+    [{ tags: { k: "\ud800" } }, "not well-formed Unicode"],
+    [{ tags: JSON.parse('{"__proto__": "x"}') }, 'the tag "__proto__" is not allowed'],
+    [{ tags: Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`k${n}`, ""])) }, "51 tags must be <= 50"],
   ])("refuse the settings %j, when made and when changed", async (settings, message) => {
     await queues.create(me, "other");
     const refusal = { code: "invalid_argument", message: expect.stringContaining(message) };
@@ -63,6 +74,51 @@ describe("queues", () => {
     await queues.create(me, "q");
     await expect(queues.update(me, "q", settings)).rejects.toMatchObject(refusal);
     expect(queues.known("dev", "q")?.version).toBe(1);
+  });
+
+  it("have a wait, a size, sources and tags, and say when they were changed", async () => {
+    const made = await queues.create(me, "q", { waitMs: 5000, deadLetterSources: [], tags: { team: "a", stage: "b" } });
+    expect(made).toMatchObject({
+      waitMs: 5000,
+      messageMaxBytes: 262_144,
+      deadLetterSources: [],
+      createdAtMs: made.modifiedAtMs,
+    });
+    domain.advance(1000);
+    await queues.update(me, "q", { deadLetterSources: null, messageMaxBytes: 1024, tags: { stage: null, new: "c" } });
+    const again = createQueues(domain.engine, domain.clock.wallMs);
+    await again.start();
+    const changed = again.known("dev", "q");
+    expect(changed).toMatchObject({ waitMs: 5000, messageMaxBytes: 1024, modifiedAtMs: made.createdAtMs + 1000 });
+    expect([changed?.deadLetterSources, changed?.tags]).toEqual([undefined, { team: "a", new: "c" }]);
+  });
+
+  it("of before a setting was there have its default, and a copy was changed when it was made", async () => {
+    const document = { visibilityMs: 1, delayMs: 2, retentionMs: 60_000, createdAtMs: 9, modifiedAtMs: 5 };
+    await domain.engine.records.create({ kind: "queue", environment: "dev", name: "old" }, document);
+    await queues.refresh();
+    expect(queues.known("dev", "old")).toMatchObject({
+      waitMs: 0,
+      messageMaxBytes: 262_144,
+      tags: {},
+      modifiedAtMs: 9,
+    });
+  });
+
+  it("take dead letters of the queues that they name, or of any", async () => {
+    const rule = { deadLetter: { queue: "dead", maxReceives: 1 } };
+    await queues.create(me, "dead", { deadLetterSources: ["q"] });
+    await queues.create(me, "q", rule);
+    const refusal = {
+      code: "invalid_argument",
+      message: expect.stringContaining('takes no dead letters of queue "r"'),
+    };
+    await expect(queues.create(me, "r", rule)).rejects.toMatchObject(refusal);
+    await queues.update(me, "dead", { deadLetterSources: [] });
+    await queues.create(me, "r");
+    await expect(queues.update(me, "r", rule)).rejects.toMatchObject(refusal);
+    await queues.update(me, "dead", { deadLetterSources: null });
+    await queues.update(me, "r", rule);
   });
 
   it.each(["", "a b", "a.fifo", "ä", "x".repeat(81), "a/b"])("refuse the name %j", async (name) => {

@@ -122,7 +122,8 @@ class QueueRegistry implements Queues {
         );
       }
       await this.#checkDeadLetter(environment, name, settings);
-      const document = { ...wanted, createdAtMs: this.#wallMs() };
+      const createdAtMs = this.#wallMs();
+      const document = { ...wanted, createdAtMs, modifiedAtMs: createdAtMs };
       const record = await this.#engine.records.create(keyOf(environment, name), document).catch((error: unknown) => {
         if (!(error instanceof TodokuError) || error.code !== "already_exists") throw error;
         throw new TodokuError("already_exists", `queue "${name}" exists already`, { subject: "queue" });
@@ -140,7 +141,8 @@ class QueueRegistry implements Queues {
       for (let tries = 1; ; tries++) {
         const was = await this.#stored(environment, name);
         if (!was) throw notFound(name);
-        const document = { ...changeSettings(was, changes), createdAtMs: was.createdAtMs };
+        const times = { createdAtMs: was.createdAtMs, modifiedAtMs: this.#wallMs() };
+        const document = { ...changeSettings(was, changes), ...times };
         try {
           const record = await this.#engine.records.replace(keyOf(environment, name), document, was.version);
           return this.#changed(toQueue(record));
@@ -229,8 +231,13 @@ class QueueRegistry implements Queues {
     if (deadLetter.queue === name) {
       throw new TodokuError("invalid_argument", `queue "${name}" cannot be its own dead-letter queue`);
     }
-    if (this.known(environment, deadLetter.queue) ?? (await this.#stored(environment, deadLetter.queue))) return;
-    throw new TodokuError("invalid_argument", `the dead-letter queue "${deadLetter.queue}" does not exist`);
+    const target = this.known(environment, deadLetter.queue) ?? (await this.#stored(environment, deadLetter.queue));
+    if (!target) {
+      throw new TodokuError("invalid_argument", `the dead-letter queue "${deadLetter.queue}" does not exist`);
+    }
+    if (target.deadLetterSources === undefined || target.deadLetterSources.includes(name)) return;
+    const text = `queue "${deadLetter.queue}" takes no dead letters of queue "${name}": it is not among its deadLetterSources`;
+    throw new TodokuError("invalid_argument", text);
   }
 
   #checkUnreferenced({ environment, queue: name }: Queue): void {
@@ -284,11 +291,18 @@ function keyOf(environment: string, name: string) {
 }
 
 function toQueue({ environment, name, id, version, document }: StoredRecord): Queue {
-  const { visibilityMs, delayMs, retentionMs, deadLetter, createdAtMs } = document as unknown as QueueSettings & {
+  const {
+    createdAtMs,
+    modifiedAtMs = 0,
+    ...settings
+  } = document as unknown as QueueSettings & {
     readonly createdAtMs: number;
+    readonly modifiedAtMs?: number;
   };
   return {
+    ...defaultSettings, // records of before a setting was there lack it
+    ...settings,
     ...{ environment, queue: name, queueId: id, version, createdAtMs },
-    ...{ visibilityMs, delayMs, retentionMs, deadLetter },
+    modifiedAtMs: Math.max(createdAtMs, modifiedAtMs), // a copy is newer than the last change of what it is copied from
   };
 }

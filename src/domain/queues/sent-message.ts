@@ -15,18 +15,40 @@ export interface SentMessage {
   readonly delayMs?: number | undefined;
   /** Makes the send idempotent for `limits.messageIdWindowMs`; without it the message gets a random one. */
   readonly messageId?: string | undefined;
+  /** Of AWS X-Ray: handed on as it is. */
+  readonly traceHeader?: string | undefined;
+}
+
+/** What its queue and its sender add to a message. */
+interface Sending {
+  readonly settings: Pick<QueueSettings, "delayMs">;
+  readonly maxBytes: number;
+  /** As {@link NewQueueMessage} has it. */
+  readonly sender: string;
+  readonly nowMs: number;
+}
+
+/** A body with the names, types and values of its attributes; values of type `Binary` count as the bytes that their base64 stands for. */
+export function messageBytes({ body, attributes = {} }: Pick<SentMessage, "body" | "attributes">): number {
+  let bytes = Buffer.byteLength(body) + attributeBytes(attributes);
+  for (const { type, value } of Object.values(attributes)) {
+    if (type === "Binary" || type.startsWith("Binary.")) bytes -= value.length - Buffer.byteLength(value, "base64");
+  }
+  return bytes;
 }
 
 /** @throws TodokuError `invalid_argument` or `limit_exceeded` that names the part, its size and the bound. */
-export function toNewMessage(message: SentMessage, settings: QueueSettings, nowMs: number): NewQueueMessage {
-  const { body, attributes, messageId, delayMs = settings.delayMs } = message;
+export function toNewMessage(message: SentMessage, sending: Sending): NewQueueMessage {
+  const { settings, maxBytes, sender, nowMs } = sending;
+  const { body, attributes, messageId, traceHeader, delayMs = settings.delayMs } = message;
   checkText("the body", body);
   if (attributes) checkMessageAttributes(attributes);
-  const bytes = Buffer.byteLength(body) + attributeBytes(attributes);
-  if (bytes > limits.queue.bodyMaxBytes) {
+  if (traceHeader !== undefined) checkTraceHeader(traceHeader);
+  const bytes = messageBytes(message);
+  if (bytes > maxBytes) {
     throw new TodokuError(
       "limit_exceeded",
-      `request limit: the message with its attributes has ${bytes} bytes; must be <= ${limits.queue.bodyMaxBytes}`,
+      `request limit: the message with its attributes has ${bytes} bytes; must be <= ${maxBytes}`,
       { subject: "message_size" },
     );
   }
@@ -37,17 +59,31 @@ export function toNewMessage(message: SentMessage, settings: QueueSettings, nowM
     isIdChosen: messageId !== undefined,
     body,
     attributes,
+    sender,
+    traceHeader,
     sentAtMs: nowMs,
     readyAtMs: nowMs + delayMs,
   };
 }
 
 function checkMessageAttributes(attributes: Attributes): void {
-  checkAttributes(attributes);
+  // As many bytes as the message itself may have.
+  checkAttributes(attributes, Number.POSITIVE_INFINITY);
   for (const [name, { type, value }] of Object.entries(attributes)) {
     if (name.isWellFormed() && type.isWellFormed() && value.isWellFormed()) continue;
     throw new TodokuError("invalid_argument", "an attribute's name, type or value is not well-formed Unicode");
   }
+}
+
+function checkTraceHeader(traceHeader: string): void {
+  const max = limits.queue.traceHeaderMaxLength;
+  if (traceHeader.length > max) {
+    throw new TodokuError(
+      "invalid_argument",
+      `the trace header has ${traceHeader.length} characters; must be >= 1 and <= ${max}`,
+    );
+  }
+  checkText("the trace header", traceHeader);
 }
 
 function checkMessageId(messageId: string): void {

@@ -1,13 +1,18 @@
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { QueueSettings } from "./queue.ts";
+import { changeTags, type TagChanges } from "./tags.ts";
 
-/** Settings as a caller gives them: what is left out stays, or gets its default. `deadLetter: null` takes the rule away. */
+/** Settings as a caller gives them: what is left out stays, or gets its default; null takes a rule away. */
 export interface QueueChanges {
   readonly visibilityMs?: number | undefined;
   readonly delayMs?: number | undefined;
   readonly retentionMs?: number | undefined;
   readonly deadLetter?: { readonly queue: string; readonly maxReceives: number } | null | undefined;
+  readonly waitMs?: number | undefined;
+  readonly messageMaxBytes?: number | undefined;
+  readonly deadLetterSources?: readonly string[] | null | undefined;
+  readonly tags?: TagChanges | undefined;
 }
 
 /** What a queue has that was made without a word. */
@@ -16,22 +21,32 @@ export const defaultSettings: QueueSettings = {
   delayMs: limits.queue.delayMs.default,
   retentionMs: limits.queue.retentionMs.default,
   deadLetter: undefined,
+  waitMs: 0,
+  messageMaxBytes: limits.queue.messageMaxBytes.default,
+  deadLetterSources: undefined,
+  tags: {},
 };
 
 /** `settings` with the changes. @throws TodokuError `invalid_argument` that names the field, its value and the bound. */
 export function changeSettings(settings: QueueSettings, changes: QueueChanges): QueueSettings {
-  const { visibilityMs, delayMs, retentionMs, deadLetter } = changes;
+  const { visibilityMs, delayMs, retentionMs, deadLetter, waitMs, messageMaxBytes, deadLetterSources, tags } = changes;
+  const { queue: bounds } = limits;
   if (visibilityMs !== undefined) checkVisibility(visibilityMs);
   if (delayMs !== undefined) checkDelay(delayMs);
-  if (retentionMs !== undefined) {
-    checkWhole("retentionMs", retentionMs, limits.queue.retentionMs.min, limits.queue.retentionMs.max);
-  }
-  if (deadLetter) checkWhole("deadLetter.maxReceives", deadLetter.maxReceives, 1, limits.queue.maxReceives);
+  if (retentionMs !== undefined) checkWithin("retentionMs", retentionMs, bounds.retentionMs);
+  if (deadLetter) checkWhole("deadLetter.maxReceives", deadLetter.maxReceives, 1, bounds.maxReceives);
+  if (waitMs !== undefined) checkWait(waitMs);
+  if (messageMaxBytes !== undefined) checkWithin("messageMaxBytes", messageMaxBytes, bounds.messageMaxBytes);
+  if (deadLetterSources) checkDeadLetterSources(deadLetterSources);
   return {
     visibilityMs: visibilityMs ?? settings.visibilityMs,
     delayMs: delayMs ?? settings.delayMs,
     retentionMs: retentionMs ?? settings.retentionMs,
     deadLetter: deadLetter === undefined ? settings.deadLetter : (deadLetter ?? undefined),
+    waitMs: waitMs ?? settings.waitMs,
+    messageMaxBytes: messageMaxBytes ?? settings.messageMaxBytes,
+    deadLetterSources: deadLetterSources === undefined ? settings.deadLetterSources : (deadLetterSources ?? undefined),
+    tags: tags === undefined ? settings.tags : changeTags(settings.tags, tags),
   };
 }
 
@@ -43,6 +58,23 @@ export function checkVisibility(visibilityMs: number): void {
 /** @throws TodokuError `invalid_argument`. */
 export function checkDelay(delayMs: number): void {
   checkWhole("delayMs", delayMs, 0, limits.queue.delayMs.max);
+}
+
+/** @throws TodokuError `invalid_argument`. */
+export function checkWait(waitMs: number): void {
+  checkWhole("waitMs", waitMs, 0, limits.queue.waitMaxMs);
+}
+
+function checkDeadLetterSources(queues: readonly string[]): void {
+  const max = limits.queue.deadLetterSourcesMax;
+  if (queues.length > max) {
+    throw new TodokuError("invalid_argument", `deadLetterSources has ${queues.length} queues; must be <= ${max}`);
+  }
+  for (const queue of queues) checkQueueName(queue);
+}
+
+function checkWithin(what: string, value: number, { min, max }: { readonly min: number; readonly max: number }): void {
+  checkWhole(what, value, min, max);
 }
 
 /** @throws TodokuError `invalid_argument` unless `value` is a whole number within the bounds. */

@@ -122,6 +122,8 @@ class Model {
       isIdChosen: chosenId !== undefined,
       body: `${n}.${i}`.padEnd(i === 1 ? 2000 : 0, "."),
       attributes: undefined,
+      sender: "",
+      traceHeader: undefined,
       sentAtMs,
       readyAtMs: sentAtMs + delayMs,
     }));
@@ -243,8 +245,10 @@ function asSeen(message: ModelMessage): Omit<QueueMessage, "sequence"> {
   const { body, messageId, sentAtMs, readyAtMs, receives, firstReceivedAtMs, deadLetter } = message;
   const isTaken = receives > 0;
   const receiveCount = receives;
-  const attributes = undefined;
-  return { body, messageId, sentAtMs, readyAtMs, receiveCount, firstReceivedAtMs, deadLetter, isTaken, attributes };
+  return {
+    ...{ body, messageId, sentAtMs, readyAtMs, receiveCount, firstReceivedAtMs, deadLetter, isTaken },
+    ...{ attributes: undefined, sender: "", traceHeader: undefined },
+  };
 }
 
 function outcomeOf(queue: ModelQueue, message: ModelMessage, receipt: Receipt): ReceiptOutcome {

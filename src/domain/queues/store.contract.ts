@@ -9,13 +9,23 @@ const t0 = 1_000_000;
 const hiddenMs = 30_000;
 const budgetBytes = 100_000;
 const all = { maxMessages: 1000, maxBytes: 2 ** 30 };
+const fromNobody = { sender: "", traceHeader: undefined };
 let messages = 0;
 
 /** A valid message; `more` overrides. */
 function aMessage(body: string, more: Partial<NewQueueMessage> = {}): NewQueueMessage {
   const sentAtMs = more.sentAtMs ?? t0;
   const messageId = `message ${messages++}`;
-  return { messageId, isIdChosen: false, body, attributes: undefined, sentAtMs, readyAtMs: sentAtMs, ...more };
+  return {
+    messageId,
+    isIdChosen: false,
+    body,
+    attributes: undefined,
+    ...fromNobody,
+    sentAtMs,
+    readyAtMs: sentAtMs,
+    ...more,
+  };
 }
 
 const bodiesOf = (all: readonly { readonly body: string }[]) => all.map(({ body }) => body);
@@ -78,7 +88,12 @@ export function queueStoreContract(name: string, open: OpenSubject): void {
         const key = await newQueue();
         const attributes = { kind: { type: "String", value: "ü\u0000" } };
         const large = "\ufeffü\u0000".repeat(40_000);
-        const sent = [aMessage("\ufefftext ü\u0000😀", { attributes }), aMessage(""), aMessage(large, { attributes })];
+        const from = { sender: "key ü", traceHeader: "Root=1-5759e988" };
+        const sent = [
+          aMessage("\ufefftext ü\u0000😀", { attributes, ...from }),
+          aMessage(""),
+          aMessage(large, { attributes }),
+        ];
         expect(await one().send(key, sent)).toEqual(sent.map(({ messageId }) => ({ messageId, isRepeat: false })));
         const { messages, deadLettered, nextReadyAtMs } = await receive(two(), key, t0 + 5);
         expect(messages).toEqual(
@@ -87,6 +102,8 @@ export function queueStoreContract(name: string, open: OpenSubject): void {
             messageId: message.messageId,
             body: message.body,
             attributes: message.attributes,
+            sender: message.sender,
+            traceHeader: message.traceHeader,
             sentAtMs: t0,
             receiveCount: 1,
             firstReceivedAtMs: t0 + 5,
@@ -269,7 +286,7 @@ export function queueStoreContract(name: string, open: OpenSubject): void {
         const attributes = { a: { type: "Number", value: "1" } };
         const body = "bad".repeat(1000);
         await one().send(key, [
-          aMessage(body, { attributes, messageId: "id" }),
+          aMessage(body, { attributes, messageId: "id", sender: "me", traceHeader: "Root=2" }),
           aMessage("late", { readyAtMs: t0 + 9e6 }),
         ]);
         for (const n of [0, 1]) {
@@ -284,6 +301,8 @@ export function queueStoreContract(name: string, open: OpenSubject): void {
           body,
           attributes,
           messageId: "id",
+          sender: "me",
+          traceHeader: "Root=2",
           sentAtMs: t0,
           receiveCount: 1,
           firstReceivedAtMs: movedAtMs,
@@ -461,7 +480,7 @@ export function queueStoreContract(name: string, open: OpenSubject): void {
     describe("bounds", () => {
       it("many large messages at once come in parts, none twice, and each answer that is short says: ask again", async () => {
         const key = await newQueue();
-        const body = "x".repeat(limits.queue.bodyMaxBytes);
+        const body = "x".repeat(limits.queue.messageMaxBytes.default);
         for (let n = 0; n < 5; n++)
           await one().send(
             key,

@@ -9,6 +9,10 @@ export interface NewQueueMessage {
   readonly isIdChosen: boolean;
   readonly body: string;
   readonly attributes: Attributes | undefined;
+  /** Id of the user or the key that sent it; "" when it has none: the server itself, the empty credential. */
+  readonly sender: string;
+  /** Of AWS X-Ray. */
+  readonly traceHeader: string | undefined;
   readonly sentAtMs: number;
   /** Not received before then; `sentAtMs` without a delay. */
   readonly readyAtMs: number;
@@ -31,6 +35,8 @@ export interface QueueMessage {
   readonly messageId: string;
   readonly body: string;
   readonly attributes: Attributes | undefined;
+  readonly sender: string;
+  readonly traceHeader: string | undefined;
   /** When it was first sent: a move to the dead letters or back keeps it. */
   readonly sentAtMs: number;
   /** How often it was received from this queue. */

@@ -28,6 +28,14 @@ export interface LaneOwner {
   readonly unsaved: Unsaved;
   readonly isOrdered: boolean;
   readonly isCircuitOpen: boolean;
+  /** There is a filter. */
+  readonly isFiltering: boolean;
+  /** Attempts under way, where there is no order. */
+  readonly maxInFlight: number;
+  /** Is the item wanted, or to be passed over? */
+  wants(item: TopicItem): boolean;
+  /** So many items of the log were passed over. */
+  passed(items: number): void;
   /** May an attempt begin now? When it may again, `run` of the lanes is called. */
   mayBegin(): boolean;
   /** Makes an attempt, when there is room for the call. Then `done`; then `run` of all lanes. */

@@ -5,13 +5,26 @@ import type { Attempt, Attempted } from "./attempts.ts";
 import type { CallSlots } from "./call-slots.ts";
 import { Circuit } from "./circuit.ts";
 import type { DeliveryTotals } from "./delivery-stats.ts";
-import type { Destination, Outcome } from "./destination.ts";
-import { OwnTime } from "./retry.ts";
+import type { Delivery, Destination, Destinations, Outcome } from "./destination.ts";
+import { goToTheSame, placeOf } from "./places-of-calls.ts";
+import { OwnTime, retryWaitMs } from "./retry.ts";
 import type { DeathReason } from "./store.ts";
-import type { DurableSubscription } from "./subscription.ts";
+import { type DurableSubscription, isWebhook } from "./subscription.ts";
 import type { Unsaved } from "./unsaved.ts";
 
 type Failed = Exclude<Outcome, { verdict: "delivered" }>;
+
+/** What an outcome means for its item. */
+type Judgement =
+  | { readonly kind: "delivered" | "gone" }
+  | { readonly kind: "again"; readonly waitMs: number }
+  | { readonly kind: "dead"; readonly reason: DeathReason };
+
+/** One attempt that was made. */
+interface Made {
+  readonly outcome: Outcome;
+  readonly judgement: Judgement;
+}
 
 /** Whose attempts are made. */
 export interface DelivererOwner {
@@ -30,7 +43,9 @@ export interface DelivererOwner {
 
 /** What all deliverers of the process share. */
 export interface DelivererParts {
-  readonly destination: Pick<Destination, "deliver">;
+  readonly destinations: Destinations;
+  /** Takes what is dead to the subscription's dead-letter queue. */
+  readonly deadLetterQueues: Destination;
   readonly slots: CallSlots;
   readonly clock: Pick<Clock, "monotonicMs" | "steadyMs">;
 }
@@ -59,7 +74,7 @@ export class Deliverer {
   /** Makes it when there is room for the call. Then `done`, then `ended` of the owner. */
   attempt(attempt: Attempt, done: (attempted: Attempted) => void): void {
     const { slots } = this.#parts;
-    const origin = originOf(this.#owner.subscription);
+    const origin = placeOf(this.#owner.subscription);
     const bytes = bodyBytesOf(attempt);
     const isProbe = this.circuit.begin();
     this.#underWay++;
@@ -83,9 +98,7 @@ export class Deliverer {
       tries.begin(this.#ownMs());
       const delivery = { subscription, topic, item, attempt: tries.count, isTest: false };
       // What is noted and what its lane makes of it happen in one step: they are to be saved together.
-      void this.#parts.destination
-        .deliver(delivery)
-        .then((outcome) => end(this.#note(attempt, outcome, subscription, isProbe)));
+      void this.#deliver(delivery, attempt).then((made) => end(this.#note(attempt, made, subscription, isProbe)));
     });
   }
 
@@ -102,10 +115,39 @@ export class Deliverer {
     this.#ownTime.set(this.#owner.isGoing && !this.circuit.isOpen, this.#parts.clock.monotonicMs());
   }
 
-  /** `called`: the webhook as it was when the attempt began. */
-  #note(attempt: Attempt, outcome: Outcome, called: DurableSubscription, isProbe: boolean): Attempted {
-    // The webhook has another URL by now: what the one before did not take is for that one to say.
-    const isLate = called.destination.url !== this.#owner.subscription.destination.url;
+  /** What is dead is in the dead-letter queue before anybody hears of it. */
+  async #deliver(delivery: Delivery, attempt: Attempt): Promise<Made> {
+    const { subscription } = delivery;
+    const { destinations, deadLetterQueues } = this.#parts;
+    const outcome = await destinations[subscription.destination.kind].deliver(delivery);
+    const judgement = this.#judge(attempt, outcome);
+    const isLate = !goToTheSame(subscription, this.#owner.subscription);
+    if (judgement.kind !== "dead" || isLate || subscription.deadLetterQueue === undefined) {
+      return { outcome, judgement };
+    }
+    const taken = await deadLetterQueues.deliver(delivery);
+    if (taken.verdict === "delivered") return { outcome, judgement };
+    const told = {
+      ...(outcome as Failed),
+      error: `${(outcome as Failed).error}; its dead-letter queue: ${taken.error}`,
+    };
+    if (taken.verdict !== "retry") return { outcome: told, judgement };
+    return { outcome: told, judgement: { kind: "again", waitMs: retryWaitMs(attempt.tries.count) } };
+  }
+
+  #judge({ tries }: Attempt, outcome: Outcome): Judgement {
+    if (outcome.verdict === "delivered") return { kind: "delivered" };
+    // Only a webhook can be paused, and so resumed.
+    if (outcome.verdict === "gone" && isWebhook(this.#owner.subscription)) return { kind: "gone" };
+    if (outcome.verdict !== "retry") return { kind: "dead", reason: "refused" };
+    const waitMs = tries.nextWaitMs(this.#ownMs(), outcome.retryAfterMs);
+    return waitMs === undefined ? { kind: "dead", reason: "deadline" } : { kind: "again", waitMs };
+  }
+
+  /** `called`: the subscription as it was when the attempt began. */
+  #note(attempt: Attempt, { outcome, judgement }: Made, called: DurableSubscription, isProbe: boolean): Attempted {
+    // It goes elsewhere by now: what the destination before did not take is for that one to say.
+    const isLate = !goToTheSame(called, this.#owner.subscription);
     if (isLate) this.circuit.abandoned(isProbe);
     else this.#tellCircuit(attempt, outcome, isProbe);
     if (outcome.verdict === "delivered") {
@@ -114,26 +156,23 @@ export class Deliverer {
       return { kind: "delivered" };
     }
     this.#noteFailure(attempt, outcome);
-    return isLate ? { kind: "held" } : this.#judge(attempt, outcome);
+    return isLate ? { kind: "held" } : this.#carryOut(attempt, outcome, judgement);
   }
 
-  #judge(attempt: Attempt, outcome: Failed): Attempted {
-    const { tries } = attempt;
-    if (outcome.verdict === "gone") {
+  #carryOut(attempt: Attempt, outcome: Failed, judgement: Judgement): Attempted {
+    if (judgement.kind === "again") return judgement;
+    if (judgement.kind !== "dead") {
       this.#owner.gone();
       return { kind: "held" };
-    }
-    let reason: DeathReason = "refused";
-    if (outcome.verdict === "retry") {
-      const waitMs = tries.nextWaitMs(this.#ownMs(), outcome.retryAfterMs);
-      if (waitMs !== undefined) return { kind: "again", waitMs };
-      reason = "deadline";
     }
     this.#totals.dead++;
     this.#noteEnd(attempt, outcome, "dead");
     const { error, status } = outcome;
     const diedAtMs = this.#parts.clock.steadyMs();
-    return { kind: "dead", death: { reason, diedAtMs, attempts: tries.count, error, status } };
+    return {
+      kind: "dead",
+      death: { reason: judgement.reason, diedAtMs, attempts: attempt.tries.count, error, status },
+    };
   }
 
   #noteEnd({ item, topic, tries, isReplay }: Attempt, last: Outcome, outcome: "delivered" | "dead"): void {
@@ -158,11 +197,11 @@ export class Deliverer {
     this.setTime();
     const { log } = this.#owner;
     if (was) {
-      log.info({}, "a webhook's receiver works again");
+      log.info({}, "a destination works again");
       return;
     }
     const { error } = outcome as Failed;
-    log.warn({ error }, "a webhook's receiver does not work: it gets one attempt at a time until it does");
+    log.warn({ error }, "a destination does not work: it gets one attempt at a time until it does");
     this.#owner.circuitOpened();
   }
 
@@ -174,16 +213,4 @@ export class Deliverer {
 /** What its body may take at most: JSON writes a control character in six bytes, and base64 three bytes in four. */
 function bodyBytesOf({ item: { value, attributes } }: Attempt): number {
   return 6 * (value.bytes.byteLength + attributeBytes(attributes));
-}
-
-/** By subscription, of which there is another one after each change. */
-const origins = new WeakMap<DurableSubscription, string>();
-
-function originOf(subscription: DurableSubscription): string {
-  let origin = origins.get(subscription);
-  if (origin === undefined) {
-    ({ origin } = new URL(subscription.destination.url));
-    origins.set(subscription, origin);
-  }
-  return origin;
 }

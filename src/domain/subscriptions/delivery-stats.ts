@@ -5,7 +5,9 @@ export interface DeliveryStats {
   failures: number;
   /** Items that became dead letters here, replays that failed among them. */
   dead: number;
-  /** Webhooks now whose circuit is open, and that are paused. */
+  /** Items that were passed over: they did not match the subscription's filter. */
+  filtered: number;
+  /** Subscriptions now whose circuit is open, and that are paused. */
   openCircuits: number;
   paused: number;
   /** Attempts under way. */
@@ -14,8 +16,8 @@ export interface DeliveryStats {
   waiting: number;
 }
 
-export type DeliveryTotals = Pick<DeliveryStats, "delivered" | "failures" | "dead">;
+export type DeliveryTotals = Pick<DeliveryStats, "delivered" | "failures" | "dead" | "filtered">;
 
 export function noDeliveries(): DeliveryStats {
-  return { delivered: 0, failures: 0, dead: 0, openCircuits: 0, paused: 0, inFlight: 0, waiting: 0 };
+  return { delivered: 0, failures: 0, dead: 0, filtered: 0, openCircuits: 0, paused: 0, inFlight: 0, waiting: 0 };
 }

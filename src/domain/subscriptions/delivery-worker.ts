@@ -5,23 +5,32 @@ import type { Caches } from "../cache/caches.ts";
 import type { Topics } from "../topics/topics.ts";
 import { CallSlots } from "./call-slots.ts";
 import { type DeliveryStats, noDeliveries } from "./delivery-stats.ts";
-import type { Destination } from "./destination.ts";
+import type { Destination, Destinations } from "./destination.ts";
 import { Pump, type PumpParts } from "./pump.ts";
 import { SaveQueue } from "./save-queue.ts";
 import type { SubscriptionAlarm, SubscriptionStore } from "./store.ts";
 import type { DurableSubscription } from "./subscription.ts";
-import type { WebhookChange, Webhooks } from "./webhooks.ts";
+import type { Kept } from "./subscription-document.ts";
+import type { RegistryChange, SubscriptionRegistry } from "./subscription-registry.ts";
+import type { Webhooks } from "./webhooks.ts";
 
 // Steps of upkeep in one run: each is short (the engine bounds it), and between two runs a second passes.
 const maxSteps = 200;
 
+/** What a worker sees of the {@link SubscriptionRegistry}. */
+interface Followed extends Pick<SubscriptionRegistry, "onChange"> {
+  all(): readonly Pick<Kept, "subscription">[];
+}
+
 /** What the worker works with. */
 export interface DeliveryOptions {
   readonly engine: { readonly subscriptions: SubscriptionStore };
-  readonly webhooks: Pick<Webhooks, "all" | "onChange" | "pauseGone">;
+  readonly registry: Followed;
+  readonly webhooks: Pick<Webhooks, "pauseGone">;
   readonly topics: Pick<Topics, "follow">;
   readonly caches: Pick<Caches, "current">;
-  readonly destination: Pick<Destination, "deliver">;
+  readonly destinations: Destinations;
+  readonly deadLetterQueues: Destination;
   readonly clock: Pick<Clock, "monotonicMs" | "steadyMs">;
   readonly wheel: Pick<TimerWheel, "schedule">;
   readonly log: Log;
@@ -42,12 +51,12 @@ export class DeliveryWorker {
   #isRunning = false;
 
   constructor(options: DeliveryOptions) {
-    const { engine, webhooks, slots = new CallSlots() } = options;
+    const { engine, registry, slots = new CallSlots() } = options;
     this.#options = options;
     this.#log = logWith(options.log, { area: "webhooks" });
     this.#saves = new SaveQueue(engine.subscriptions, options.wheel, this.#log);
     this.#parts = { ...options, store: engine.subscriptions, slots, saves: this.#saves, log: this.#log };
-    webhooks.onChange((change) => {
+    registry.onChange((change) => {
       if (this.#isRunning) this.#changed(change);
     });
   }
@@ -55,7 +64,7 @@ export class DeliveryWorker {
   /** Resolves when every cursor was read, or could not be: then it is tried again. */
   async start(): Promise<void> {
     this.#isRunning = true;
-    await Promise.all(this.#options.webhooks.all().map((subscription) => this.#open(subscription)));
+    await Promise.all(this.#options.registry.all().map(({ subscription }) => this.#open(subscription)));
   }
 
   /** Lets the attempts that are under way end, within `limits.webhook.timeoutMs`, and saves. */
@@ -100,6 +109,7 @@ export class DeliveryWorker {
     gone.delivered += was.delivered;
     gone.failures += was.failures;
     gone.dead += was.dead;
+    gone.filtered += was.filtered;
   }
 
   /** By environment, for metrics; under "" those that are gone, for a sum must not fall. */
@@ -117,7 +127,7 @@ export class DeliveryWorker {
     return this.#stats;
   }
 
-  #changed(change: WebhookChange): void {
+  #changed(change: RegistryChange): void {
     if (change.kind === "replay") {
       this.#pumps.get(change.subscription.id)?.replay();
       return;
@@ -148,8 +158,9 @@ export class DeliveryWorker {
   }
 
   #warn({ key, history, dropped }: SubscriptionAlarm): void {
-    const { cache, name } = this.#pumps.get(key.id)?.subscription ?? {};
-    const fields = { environment: key.environment, cache, webhook: name };
+    const { cache, name, destination } = this.#pumps.get(key.id)?.subscription ?? {};
+    const what = destination?.kind === "webhook" ? "webhook" : "subscription";
+    const fields = { environment: key.environment, cache, [what]: name };
     if (history > 0)
       this.#log.warn({ ...fields, items: history }, "items fell out of a topic's history and are dead letters now");
     if (dropped > 0) this.#log.warn({ ...fields, items: dropped }, "dead letters were dropped: too old, or too many");

@@ -1,9 +1,9 @@
 import type { TopicItem } from "../topics/store.ts";
-import type { DurableSubscription } from "./subscription.ts";
+import type { DurableSubscription, SubscriptionDestination, Webhook } from "./subscription.ts";
 
-/** One item on its way. */
-export interface Delivery {
-  readonly subscription: DurableSubscription;
+/** One item on its way to a subscription, of one kind where that is known. */
+export interface Delivery<S extends DurableSubscription = DurableSubscription> {
+  readonly subscription: S;
   /** The item's topic: of a dead letter that is replayed it may be another than the subscription has now. */
   readonly topic: string;
   readonly item: TopicItem;
@@ -33,12 +33,20 @@ export type Outcome =
       readonly answer?: string;
     };
 
-/** What `outbound` implements for each kind of destination. */
+/** Where items of one kind of subscription are handed over. */
 export interface Destination {
-  /** Makes one attempt, within `limits.webhook.timeoutMs`. Never rejects. */
+  /** Makes one attempt, within `limits.webhook.timeoutMs` (a handler: within its own time). Never rejects. */
   deliver(delivery: Delivery): Promise<Outcome>;
-  /** Is it known to verify with a secret that was rotated? */
-  usesFormerSecret(subscription: DurableSubscription): boolean;
+}
+
+/** The one of each kind. */
+export type Destinations = Readonly<Record<SubscriptionDestination["kind"], Destination>>;
+
+/** What `outbound` implements for webhooks. */
+export interface WebhookDestination {
+  deliver(delivery: Delivery<Webhook>): Promise<Outcome>;
+  /** Is its receiver known to verify with a secret that was rotated? */
+  usesFormerSecret(webhook: Webhook): boolean;
   /** Frees connections; calls that are under way come to an end. */
   close(): Promise<void>;
 }

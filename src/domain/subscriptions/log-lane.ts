@@ -34,6 +34,9 @@ export class LogLane {
   /** Those that may be tried, in the order in which they came to be so. */
   readonly #ready = new Set<Pending>();
   #busy = 0;
+  /** How many items may still be passed over before others have their turn of the event loop. */
+  #passesLeft: number = limits.subscription.passedPerTurn;
+  #isClosed = false;
   #readAgain: Deadline | undefined;
 
   /** `cursor`: of an incarnation of the topic that may be gone. */
@@ -68,7 +71,7 @@ export class LogLane {
   /** Begins as many attempts as may be made. */
   run(): void {
     if (this.#topic.key.cache.cacheId !== this.#key.cache.cacheId) this.#followFlush();
-    const max = this.#owner.isOrdered || this.#owner.isCircuitOpen ? 1 : limits.webhook.unorderedInFlight;
+    const max = this.#owner.isOrdered || this.#owner.isCircuitOpen ? 1 : this.#owner.maxInFlight;
     while (this.#busy < max && this.#owner.mayBegin()) {
       const begun = this.#owner.isOrdered ? this.#beginInOrder() : this.#beginAny();
       if (!begun) return;
@@ -87,6 +90,7 @@ export class LogLane {
 
   /** Is over; attempts that are under way come to an end. */
   close(): void {
+    this.#isClosed = true;
     this.#clear();
     this.#readAgain?.cancel();
     this.#reader.drop();
@@ -112,10 +116,32 @@ export class LogLane {
   }
 
   #beginNext(): boolean {
-    const item = this.#reader.take(this.#owner.isCircuitOpen ? 1 : undefined);
+    const item = this.#nextWanted();
     if (!item) return false;
     this.#attempt(this.#add(item), item);
     return true;
+  }
+
+  /** Passes over what the filter does not let through. */
+  #nextWanted(): TopicItem | undefined {
+    let passed = 0;
+    let item: TopicItem | undefined;
+    while (this.#passesLeft > 0) {
+      item = this.#reader.take(this.#owner.isCircuitOpen && !this.#owner.isFiltering ? 1 : undefined);
+      if (!item || this.#owner.wants(item)) break;
+      item = undefined;
+      passed++;
+      if (--this.#passesLeft === 0) this.#passOnNextTurn();
+    }
+    if (passed > 0) this.#owner.passed(passed);
+    return item;
+  }
+
+  #passOnNextTurn(): void {
+    setImmediate(() => {
+      this.#passesLeft = limits.subscription.passedPerTurn;
+      if (!this.#isClosed) this.#owner.run();
+    });
   }
 
   /** Reads the item from the log again: who waits holds nothing but a position. */

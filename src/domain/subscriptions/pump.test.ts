@@ -11,6 +11,7 @@ import {
 } from "../../../test/support/pumps.ts";
 import { limits } from "../limits.ts";
 import type { Outcome } from "./destination.ts";
+import type { DurableSubscription } from "./subscription.ts";
 
 const minuteMs = 60_000;
 let pumps: Awaited<ReturnType<typeof openPumps>>;
@@ -268,8 +269,9 @@ describe("a webhook that is changed", () => {
 
   it("calls its new URL from the next attempt on", async () => {
     const webhook = await hooks.webhook("w");
-    hooks.answer = ({ delivery }) =>
-      delivery.subscription.destination.url === "http://new.example/" ? delivered : outage;
+    const isNew = ({ destination }: DurableSubscription) =>
+      destination.kind === "webhook" && destination.url === "http://new.example/";
+    hooks.answer = ({ delivery }) => (isNew(delivery.subscription) ? delivered : outage);
     await hooks.publish("t", "a");
     await hooks.pass(10 * minuteMs, 2000);
     hooks.set(webhook, { destination: { kind: "webhook", url: "http://new.example/" } });

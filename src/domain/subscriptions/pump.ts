@@ -2,15 +2,19 @@ import { type Log, logWith } from "../../lib/log.ts";
 import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
 import type { Caches } from "../cache/caches.ts";
 import { toTodokuError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { TopicItem } from "../topics/store.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Attempt, Attempted, LaneOwner } from "./attempts.ts";
 import { Deliverer, type DelivererOwner, type DelivererParts } from "./deliverer.ts";
 import type { DeliveryTotals } from "./delivery-stats.ts";
+import { compileFilter } from "./filter.ts";
 import { LogLane } from "./log-lane.ts";
+import { goToTheSame } from "./places-of-calls.ts";
 import { ReplayLane } from "./replay-lane.ts";
 import type { Changing, SaveQueue } from "./save-queue.ts";
 import type { Cursor, SubscriptionChange, SubscriptionStore } from "./store.ts";
-import { type DurableSubscription, keyOf } from "./subscription.ts";
+import { type DurableSubscription, isWebhook, keyOf } from "./subscription.ts";
 import { Unsaved } from "./unsaved.ts";
 import type { Webhooks } from "./webhooks.ts";
 
@@ -36,7 +40,10 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
   readonly #parts: PumpParts;
   readonly #deliverer: Deliverer;
   readonly #replays: ReplayLane;
+  readonly #totals: DeliveryTotals;
   #subscription: DurableSubscription;
+  /** Undefined: there is no filter. */
+  #matches: ((item: TopicItem) => boolean) | undefined;
   /** Undefined until the cursor is read, and while another topic's is. */
   #lane: LogLane | undefined;
   /** Grows when the lane that is being opened is no longer wanted. */
@@ -53,8 +60,10 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
     this.#parts = parts;
     this.#subscription = subscription;
     this.wheel = parts.wheel;
-    this.log = logWith(parts.log, { environment, cache, webhook: name });
-    this.unsaved = new Unsaved((isUrgent) => parts.saves.changed(this, isUrgent));
+    this.log = logWith(parts.log, { environment, cache, [isWebhook(subscription) ? "webhook" : "subscription"]: name });
+    this.#totals = totals;
+    this.#matches = filterOf(subscription);
+    this.unsaved = new Unsaved((urgency) => parts.saves.changed(this, urgency));
     this.#deliverer = new Deliverer(this, parts, totals);
     this.#replays = new ReplayLane(this, keyOf(subscription), parts.store);
   }
@@ -69,6 +78,15 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
 
   get isCircuitOpen(): boolean {
     return this.#deliverer.circuit.isOpen;
+  }
+
+  get isFiltering(): boolean {
+    return this.#matches !== undefined;
+  }
+
+  get maxInFlight(): number {
+    const isQueue = this.#subscription.destination.kind === "queue";
+    return isQueue ? limits.subscription.queueInFlight : limits.webhook.unorderedInFlight;
   }
 
   /** Attempts under way. */
@@ -95,7 +113,7 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
     } catch (error) {
       const failed = toTodokuError(error);
       if (failed.code === "not_found") return; // it was deleted, with its cache or by itself: whoever did it says so soon
-      this.log.warn({ err: failed }, "a webhook cannot begin; it is tried again");
+      this.log.warn({ err: failed }, "a subscription cannot begin; it is tried again");
       this.wheel.schedule(askAgainMs, () => {
         if (turn === this.#opening && !this.#isEnded) void this.open();
       });
@@ -129,7 +147,8 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
     const was = this.#subscription;
     this.#subscription = now;
     this.#isGone = false;
-    if (was.destination.url !== now.destination.url) this.#deliverer.circuit.close();
+    if (was.filter !== now.filter) this.#matches = filterOf(now);
+    if (!goToTheSame(was, now)) this.#deliverer.circuit.close();
     if (was.topic !== now.topic) {
       this.#parts.saves.withdrawCursor(this);
       this.#closeLane();
@@ -171,6 +190,15 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
     if (wasFull) this.run();
   }
 
+  wants(item: TopicItem): boolean {
+    return this.#matches === undefined || this.#matches(item);
+  }
+
+  passed(items: number): void {
+    this.#totals.filtered += items;
+    this.unsaved.passed(items);
+  }
+
   mayBegin(): boolean {
     return this.isGoing && !this.unsaved.isFull && this.#deliverer.circuit.admits(this.#parts.clock.monotonicMs());
   }
@@ -201,11 +229,12 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
 
   missed(items: number): void {
     this.unsaved.missed(items);
-    this.log.warn({ items }, "items were dropped from a topic's history before its webhook got them");
+    this.log.warn({ items }, "items were dropped from a topic's history before its subscription got them");
   }
 
   gone(): void {
     const subscription = this.#subscription;
+    if (!isWebhook(subscription)) return; // it was changed meanwhile
     this.#isGone = true;
     this.#deliverer.setTime();
     this.#rest();
@@ -243,4 +272,8 @@ export class Pump implements LaneOwner, DelivererOwner, Changing {
     if (probeAtMs === undefined || probeAtMs <= nowMs || !this.isGoing) return;
     this.#timer = this.wheel.schedule(probeAtMs - nowMs, () => this.run());
   }
+}
+
+function filterOf({ filter }: DurableSubscription): ((item: TopicItem) => boolean) | undefined {
+  return filter && compileFilter(filter);
 }

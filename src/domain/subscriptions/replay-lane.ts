@@ -12,7 +12,7 @@ const readAgainMs = 1000;
 export class ReplayLane {
   readonly #owner: LaneOwner;
   readonly #key: SubscriptionKey;
-  readonly #store: Pick<SubscriptionStore, "deadLetters">;
+  readonly #store: Pick<SubscriptionStore, "deadLetters" | "drop">;
   /** There may be some in the store behind `#afterId`. */
   #hasMore = false;
   /** There may be some before it, too. */
@@ -29,7 +29,7 @@ export class ReplayLane {
   #saved: number[] = [];
   #isClosed = false;
 
-  constructor(owner: LaneOwner, key: SubscriptionKey, store: Pick<SubscriptionStore, "deadLetters">) {
+  constructor(owner: LaneOwner, key: SubscriptionKey, store: Pick<SubscriptionStore, "deadLetters" | "drop">) {
     this.#owner = owner;
     this.#key = key;
     this.#store = store;
@@ -109,6 +109,11 @@ export class ReplayLane {
 
   #attempt(letter: DeadLetter): void {
     const { id, topic, item } = letter;
+    // What the history dropped had not been asked for its filter.
+    if (letter.reason === "history" && !this.#owner.wants(item)) {
+      void this.#drop(letter);
+      return;
+    }
     if (this.#current?.id !== id) this.#current = { id, tries: new Tries() };
     const { tries } = this.#current;
     this.#isBusy = true;
@@ -116,6 +121,21 @@ export class ReplayLane {
       this.#isBusy = false;
       if (!this.#isClosed) this.#attempted(id, attempted);
     });
+  }
+
+  async #drop({ id }: DeadLetter): Promise<void> {
+    this.#isBusy = true;
+    try {
+      await this.#store.drop(this.#key, id);
+    } catch (error) {
+      this.#owner.log.warn({ err: error }, "a dead letter cannot be dropped; it is tried again");
+      this.rest();
+      this.#goOnBehind(id - 1);
+      this.#waitFor(readAgainMs);
+    } finally {
+      this.#isBusy = false;
+    }
+    this.#owner.run();
   }
 
   #attempted(id: number, attempted: Attempted): void {

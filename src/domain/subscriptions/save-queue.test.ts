@@ -33,7 +33,7 @@ it("what many have to save goes to the disk in parts, although others write all 
     };
     changes.push(change);
   }
-  for (const change of changes) saves.changed({ takeChange: () => change, saved: () => saved++ }, true);
+  for (const change of changes) saves.changed({ takeChange: () => change, saved: () => saved++ }, "now");
   // Somebody always has a small write under way.
   for (let n = 0; n < 20 && saved < 3; n++) {
     const other = engine.records.create({ kind: "other", environment: "dev", name: `${n}` }, {});

@@ -2,7 +2,7 @@ import type { Log } from "../../lib/log.ts";
 import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
 import { limits } from "../limits.ts";
 import type { SubscriptionChange, SubscriptionStore } from "./store.ts";
-import { deadBytesOf } from "./unsaved.ts";
+import { deadBytesOf, type Urgency } from "./unsaved.ts";
 
 /** A storage that refuses looks once a second whether it works again. */
 const retryMs = 1000;
@@ -40,9 +40,10 @@ export class SaveQueue {
   }
 
   /** `source` has one more change. */
-  changed(source: Changing, isUrgent: boolean): void {
+  changed(source: Changing, urgency: Urgency): void {
     this.#changing.add(source);
-    if (isUrgent) this.#isUrgent = true;
+    if (urgency === "later") return;
+    if (urgency === "now") this.#isUrgent = true;
     if (this.#isUrgent) this.#begin();
     else this.#schedule(limits.webhook.saveMs);
   }

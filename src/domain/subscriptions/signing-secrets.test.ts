@@ -1,7 +1,7 @@
 // Secrets of webhooks over the embedded engine.
 import { describe, expect, it } from "vitest";
 import { clock, engine, hook, me, node, storedDocument, useWebhooks } from "../../../test/support/webhook-nodes.ts";
-import { subscriptionKeyOf } from "./webhook-document.ts";
+import { subscriptionKeyOf } from "./subscription-document.ts";
 
 useWebhooks();
 const dayMs = 24 * 3600 * 1000;
@@ -22,7 +22,7 @@ describe("the secrets of a webhook", () => {
       { ...(await storedDocument("other")), secrets: (await storedDocument())?.secrets },
       1,
     );
-    await node.webhooks.refresh();
+    await node.registry.refresh();
     await expect(node.webhooks.signingSecrets(other.webhook)).rejects.toMatchObject({ code: "internal" });
     const mended = await node.webhooks.rotate(me, "c", "other", 0);
     expect(await node.webhooks.signingSecrets(other.webhook)).toEqual([mended]);

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { expect, it } from "vitest";
 import { limits } from "../limits.ts";
-import { Unsaved } from "./unsaved.ts";
+import { Unsaved, type Urgency } from "./unsaved.ts";
 
 const key = { environment: "dev", id: 1 };
 
@@ -12,16 +12,32 @@ function aDeadLetter(bytes: number) {
 }
 
 it("dead letters that wait to be stored are bounded in bytes, those that are being stored among them", () => {
-  const urgent: boolean[] = [];
-  const unsaved = new Unsaved((isUrgent) => urgent.push(isUrgent));
+  const urgencies: Urgency[] = [];
+  const unsaved = new Unsaved((urgency) => urgencies.push(urgency));
   const half = limits.webhook.saveMaxBytes / 2;
   unsaved.dead(aDeadLetter(half - 1));
-  expect([urgent, unsaved.isFull]).toEqual([[false], false]);
+  expect([urgencies, unsaved.isFull]).toEqual([["soon"], false]);
   unsaved.dead(aDeadLetter(1));
-  expect([urgent, unsaved.isFull]).toEqual([[false, true], false]);
+  expect([urgencies, unsaved.isFull]).toEqual([["soon", "now"], false]);
   const taken = unsaved.take(key, undefined);
   unsaved.dead(aDeadLetter(half));
   expect(unsaved.isFull).toBe(true);
   if (taken) unsaved.saved(taken);
   expect(unsaved.isFull).toBe(false);
 });
+
+it("items that are passed over are stored by and by, a thousand at once", () => {
+  const urgencies: Urgency[] = [];
+  const unsaved = new Unsaved((urgency) => urgencies.push(urgency));
+  unsaved.passed(limits.subscription.passedPerTurn - 1);
+  unsaved.passed(1);
+  expect(urgencies).toEqual(["later", "soon"]);
+  const cursor = { key: { cache: { environment: "dev", cache: "c", cacheId: 1 }, topic: "t" }, ...at(7), pending: [] };
+  expect(unsaved.take(key, cursor)).toMatchObject({ key, cursor, deliveries: [], failures: [] });
+  unsaved.passed(1);
+  expect(urgencies).toEqual(["later", "soon", "later"]);
+});
+
+function at(sequence: number) {
+  return { position: { page: 1, sequence } };
+}

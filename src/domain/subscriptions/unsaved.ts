@@ -6,16 +6,22 @@ export type NewDeadLetter = Omit<DeadLetter, "id" | "isReplaying">;
 export type FailedReplay = Pick<DeadLetter, "id" | "reason" | "diedAtMs" | "attempts" | "error" | "status">;
 
 const { saveMaxItems, saveMaxBytes } = limits.webhook;
+/** A crash forgets that so many were passed over: to look at them again costs less than to store it of each. */
+const saveMaxPassed = limits.subscription.passedPerTurn;
+
+/** How soon a change should be saved. `later`: with the next upkeep, within a second. `soon`: within `limits.webhook.saveMs`. */
+export type Urgency = "later" | "soon" | "now";
 
 /** What happened to one subscription since it was saved. */
 export class Unsaved {
-  readonly #onChange: (isUrgent: boolean) => void;
+  readonly #onChange: (urgency: Urgency) => void;
   #deliveries: DeliveryEntry[] = [];
   #failures: FailureEntry[] = [];
   #dead: NewDeadLetter[] = [];
   #replayed: number[] = [];
   #failedReplays: FailedReplay[] = [];
   #missed = 0;
+  #passed = 0;
   #isChanged = false;
   /** Bytes of the dead letters. */
   #deadBytes = 0;
@@ -23,8 +29,8 @@ export class Unsaved {
   #takenCount = 0;
   #takenBytes = 0;
 
-  /** @param onChange there is one more change; `isUrgent`: half of what may wait does, so a save should not. */
-  constructor(onChange: (isUrgent: boolean) => void) {
+  /** @param onChange there is one more change; `now`: half of what may wait does, so a save should not. */
+  constructor(onChange: (urgency: Urgency) => void) {
     this.#onChange = onChange;
   }
 
@@ -68,10 +74,18 @@ export class Unsaved {
     this.changed();
   }
 
+  /** The cursor moved past items that nobody wants: no write for each. */
+  passed(items: number): void {
+    this.#passed += items;
+    this.#isChanged = true;
+    this.#onChange(this.#passed >= saveMaxPassed ? "soon" : "later");
+  }
+
   /** The cursor moved. */
   changed(): void {
     this.#isChanged = true;
-    this.#onChange(this.#untaken >= saveMaxItems / 2 || this.#deadBytes >= saveMaxBytes / 2);
+    const isUrgent = this.#untaken >= saveMaxItems / 2 || this.#deadBytes >= saveMaxBytes / 2;
+    this.#onChange(isUrgent ? "now" : "soon");
   }
 
   /** All of it, to be saved with the cursor of this moment (none while it is being read); undefined when there is nothing. Tell `saved` in the end. */
@@ -96,6 +110,7 @@ export class Unsaved {
     this.#replayed = [];
     this.#failedReplays = [];
     this.#missed = 0;
+    this.#passed = 0;
     this.#isChanged = false;
     return change;
   }

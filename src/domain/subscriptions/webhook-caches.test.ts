@@ -1,7 +1,16 @@
 // Webhooks with their caches and environments over the embedded engine.
 import { describe, expect, it } from "vitest";
 import { ownOf } from "../../../test/support/built-ins.ts";
-import { clock, engine, hook, me, node, restart, useWebhooks } from "../../../test/support/webhook-nodes.ts";
+import {
+  clock,
+  engine,
+  hook,
+  me,
+  node,
+  restart,
+  subscriptionsOf,
+  useWebhooks,
+} from "../../../test/support/webhook-nodes.ts";
 import { createEnvironments } from "../environments/environments.ts";
 
 useWebhooks();
@@ -60,7 +69,7 @@ describe("webhooks and their caches", () => {
     engine.records.create = create;
     await deleted;
     expect(await engine.records.list("subscription", me.environment)).toEqual([]);
-    expect(node.webhooks.all()).not.toContainEqual(expect.objectContaining({ cache: "raced" }));
+    expect(subscriptionsOf(node)).not.toContainEqual(expect.objectContaining({ cache: "raced" }));
   });
 
   it("are gone, too, when the next cache of that name is made in the commit that deletes it", async () => {
@@ -129,8 +138,8 @@ describe("webhooks and their caches", () => {
 
   it("are forgotten with their environment", async () => {
     const { webhook } = await node.webhooks.put(me, "c", "w", hook);
-    node.webhooks.forgetEnvironment(me.environment);
+    node.registry.forgetEnvironment(me.environment);
     expect(node.changes.at(-1)).toEqual({ kind: "changed", was: webhook, now: undefined });
-    expect(node.webhooks.all()).not.toContainEqual(webhook);
+    expect(subscriptionsOf(node)).not.toContainEqual(webhook);
   });
 });

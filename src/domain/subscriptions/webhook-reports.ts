@@ -5,25 +5,21 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Outcome } from "./destination.ts";
 import { overlapEndMs } from "./signing-secrets.ts";
-import type { DeadLetter, DeliveryEntry, FailureEntry, Numbered, SubscriptionState } from "./store.ts";
-import { type DurableSubscription, keyOf } from "./subscription.ts";
+import type { DeadLetter, DeliveryEntry, FailureEntry, Numbered } from "./store.ts";
+import { keyOf, type Webhook } from "./subscription.ts";
+import { isKeptWebhook, type KeptWebhook, webhookNotFound } from "./subscription-document.ts";
+import { reportOf } from "./subscription-reports.ts";
 import { checkCount } from "./webhook-checks.ts";
-import { type Kept, webhookNotFound } from "./webhook-document.ts";
-import type { WebhookRegistry } from "./webhook-registry.ts";
 import type { WebhookInfo, WebhookParts } from "./webhooks.ts";
-
-type ReportParts = Pick<WebhookParts, "engine" | "caches" | "destination" | "circuitOf" | "waitingOf" | "wallMs">;
 
 /** How webhooks are, what became of their items, and what is done with those that are dead. */
 export class WebhookReports {
-  readonly #parts: ReportParts;
-  readonly #registry: WebhookRegistry;
+  readonly #parts: WebhookParts;
   /** Ids of those that are being tested. */
   readonly #tested = new Set<number>();
 
-  constructor(parts: ReportParts, registry: WebhookRegistry) {
+  constructor(parts: WebhookParts) {
     this.#parts = parts;
-    this.#registry = registry;
   }
 
   /** One that the principal may do this to. @throws TodokuError `permission_denied`, `not_found`: the webhook, or its cache. */
@@ -32,37 +28,22 @@ export class WebhookReports {
     action: Extract<Action, `webhook.${string}`>,
     cache: string,
     name: string,
-  ): Promise<Kept> {
+  ): Promise<KeptWebhook> {
     authorize(principal, action, cache, name);
     const { environment } = principal;
-    const kept = await this.#registry.current({ environment, cache, name });
-    if (kept) return kept;
+    const kept = await this.#parts.registry.current({ environment, cache, name });
+    if (kept && isKeptWebhook(kept)) return kept;
     await this.#parts.caches.get(environment, cache);
     throw webhookNotFound(cache, name);
   }
 
   async get(principal: Principal, cache: string, name: string): Promise<WebhookInfo> {
     const { subscription: webhook, document } = await this.find(principal, "webhook.read", cache, name);
-    const { circuitOf, destination, engine, wallMs } = this.#parts;
-    const state = await engine.subscriptions.state(keyOf(webhook));
+    const { destination, wallMs } = this.#parts;
+    const report = await reportOf(this.#parts, webhook);
     const endsAtMs = overlapEndMs(document, wallMs());
     const overlap = endsAtMs && { endsAtMs, receiverIsBehind: destination().usesFormerSecret(webhook) };
-    const waiting = await this.#waiting(webhook.id, state);
-    return { ...state, webhook, circuit: circuitOf(webhook.id), waiting, overlap: overlap || undefined };
-  }
-
-  /** Without those behind the cursor that the history dropped: they are dead letters by now. */
-  async #waiting(id: number, { cursor }: SubscriptionState): Promise<number | undefined> {
-    const { caches, engine, waitingOf } = this.#parts;
-    const waiting = waitingOf(id);
-    if (!waiting) return waiting;
-    const { key, position } = cursor;
-    const cache = await caches.current(key.cache.environment, key.cache.cache);
-    if (cache?.cacheId !== key.cache.cacheId) return waiting;
-    const { items, head } = await engine.topics[cache.durability].read(key, position, { maxItems: 1, maxBytes: 1 });
-    const next = items[0] ?? { page: head.page, sequence: head.sequence + 1 };
-    const dropped = next.page === position.page ? next.sequence - 1 - position.sequence : 0;
-    return Math.max(0, waiting - dropped);
+    return { ...report, webhook, overlap: overlap || undefined };
   }
 
   async test(principal: Principal, cache: string, name: string): Promise<Outcome> {
@@ -137,7 +118,7 @@ export class WebhookReports {
     if (id === "all") await this.checkDeadTopics(principal, subscription);
     else authorize(principal, "topic.subscribe", cache, await this.#topicOf(subscription, id));
     const marked = await this.#parts.engine.subscriptions.replay(keyOf(subscription), id);
-    if (marked > 0) this.#registry.tell({ kind: "replay", subscription });
+    if (marked > 0) this.#parts.registry.tell({ kind: "replay", subscription });
     return marked;
   }
 
@@ -145,14 +126,14 @@ export class WebhookReports {
    * Dead letters go where the webhook points, and may be of a topic that it had before: who says where that is must be allowed to
    * read them. @throws TodokuError `permission_denied`.
    */
-  protected async checkDeadTopics(principal: Principal, subscription: DurableSubscription): Promise<void> {
+  protected async checkDeadTopics(principal: Principal, subscription: Webhook): Promise<void> {
     for (const topic of await this.#parts.engine.subscriptions.deadTopics(keyOf(subscription))) {
       authorize(principal, "topic.subscribe", subscription.cache, topic);
     }
   }
 
   /** @throws TodokuError `not_found`. */
-  async #topicOf(subscription: DurableSubscription, id: number): Promise<string> {
+  async #topicOf(subscription: Webhook, id: number): Promise<string> {
     const bounds = { maxItems: 1, maxBytes: 1 };
     const [letter] = await this.#parts.engine.subscriptions.deadLetters(keyOf(subscription), bounds, id - 1);
     if (letter?.id !== id) throw deadLetterNotFound(subscription, id);
@@ -171,7 +152,7 @@ function checkLimit(maxItems: number): void {
   checkCount("limit", maxItems, 1, limits.webhook.logMax);
 }
 
-function deadLetterNotFound({ cache, name }: DurableSubscription, id: number): TodokuError {
+function deadLetterNotFound({ cache, name }: Webhook, id: number): TodokuError {
   const text = `webhook "${name}" of cache "${cache}" has no dead letter ${id}`;
   return new TodokuError("not_found", text, { subject: "dead_letter" });
 }

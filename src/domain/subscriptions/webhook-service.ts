@@ -6,48 +6,34 @@ import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { checkName } from "../names.ts";
 import { SigningSecrets, withoutExpired, withSecret } from "./signing-secrets.ts";
-import type { DurableSubscription, Pause } from "./subscription.ts";
+import { type DurableSubscription, isWebhook, type Pause, type Webhook } from "./subscription.ts";
+import {
+  isKeptSigning,
+  isKeptWebhook,
+  type Kept,
+  type KeptWebhook,
+  type WebhookDocument,
+  webhookNotFound,
+} from "./subscription-document.ts";
+import type { SubscriptionPlaces } from "./subscription-places.ts";
+import type { Decision, SubscriptionName, SubscriptionRegistry } from "./subscription-registry.ts";
 import { checkCount, checkWebhookName, checkWebhookUrl } from "./webhook-checks.ts";
-import { type Kept, type WebhookDocument, webhookNotFound } from "./webhook-document.ts";
-import { WebhookPlaces } from "./webhook-places.ts";
-import { type Decision, type WebhookKey, WebhookRegistry } from "./webhook-registry.ts";
 import { WebhookReports } from "./webhook-reports.ts";
-import type { WebhookChange, WebhookParts, WebhookRequest, Webhooks } from "./webhooks.ts";
+import type { WebhookParts, WebhookRequest, Webhooks } from "./webhooks.ts";
 
 /** Makes and changes webhooks; what became of their items is told by {@link WebhookReports}. */
 export class WebhookService extends WebhookReports implements Webhooks {
   readonly #parts: WebhookParts;
-  readonly #registry: WebhookRegistry;
+  readonly #registry: SubscriptionRegistry;
   readonly #secrets: SigningSecrets;
-  readonly #places: WebhookPlaces;
+  readonly #places: SubscriptionPlaces;
 
   constructor(parts: WebhookParts) {
-    const registry = new WebhookRegistry(parts.engine);
-    super(parts, registry);
+    super(parts);
     this.#parts = parts;
-    this.#registry = registry;
+    this.#registry = parts.registry;
     this.#secrets = new SigningSecrets(parts.sealer, parts.wallMs);
-    this.#places = new WebhookPlaces(parts.engine);
-    parts.caches.onChange(({ was: { environment, cache } }) => {
-      // As if the hint were lost: the tick of each second comes anyway.
-      registry.refreshCache(environment, cache).catch(() => {});
-    });
-  }
-
-  async start(): Promise<void> {
-    await this.#registry.refresh();
-    await Promise.all(this.#registry.all().map((kept) => this.#settle(kept).catch(ignoreUnavailable)));
-  }
-
-  /** Finishes what a stop of the server has left half done. */
-  async #settle({ subscription }: Kept): Promise<void> {
-    const cache = await this.#parts.caches.current(subscription.environment, subscription.cache);
-    if (cache) await this.#places.open(subscription, await this.#places.head(cache, subscription.topic));
-    else await this.#registry.remove(subscription);
-  }
-
-  refresh(): Promise<void> {
-    return this.#registry.refresh();
+    this.#places = parts.registry.places;
   }
 
   async put(principal: Principal, cacheName: string, name: string, request: WebhookRequest) {
@@ -61,24 +47,23 @@ export class WebhookService extends WebhookReports implements Webhooks {
     const change = this.#registry.change(key, async (was) => {
       const cache = await this.#parts.caches.get(key.environment, cacheName);
       isNew = !was;
+      if (was) checkIsWebhook(was);
       return was ? this.#changed(was, request, cache, principal) : this.#made(key, request, cache);
     });
-    const kept = await change.finally(() => this.#removeOrphan(key));
+    const kept = await change.finally(() => this.#registry.removeOrphan(key));
     await this.#parts.caches.get(key.environment, cacheName);
-    if (!kept) throw webhookNotFound(cacheName, name);
+    if (!kept || !isKeptWebhook(kept)) throw webhookNotFound(cacheName, name);
     return { webhook: kept.subscription, secret: await this.#secrets.current(kept), isNew };
   }
 
-  /** Its cache may have been deleted after it was found: the webhook must not wait for the next one of that name. */
-  async #removeOrphan(key: WebhookKey): Promise<void> {
-    const cache = await this.#parts.caches.current(key.environment, key.cache);
-    if (!cache && this.#registry.known(key)) await this.#registry.remove(key);
-  }
-
-  async #made(key: WebhookKey, { topic, url, isOrdered = true }: WebhookRequest, cache: Cache): Promise<Decision> {
+  async #made(
+    key: SubscriptionName,
+    { topic, url, isOrdered = true }: WebhookRequest,
+    cache: Cache,
+  ): Promise<Decision> {
     const { environment, name } = key;
     const { perEnvironment } = limits.webhook;
-    if (this.#registry.all(environment).length >= perEnvironment) {
+    if (this.#webhooks(environment).length >= perEnvironment) {
       const text = `environment "${environment}" has ${perEnvironment} webhooks, the most it may have`;
       throw new TodokuError("limit_exceeded", text);
     }
@@ -89,7 +74,7 @@ export class WebhookService extends WebhookReports implements Webhooks {
   }
 
   async #changed(
-    was: Kept,
+    was: KeptWebhook,
     request: WebhookRequest,
     cache: Cache,
     principal: Principal,
@@ -109,20 +94,26 @@ export class WebhookService extends WebhookReports implements Webhooks {
     return { document, ...(topic !== oldTopic && { onStored: () => this.#places.move(was.subscription, start) }) };
   }
 
-  async list(principal: Principal, cache?: string): Promise<readonly DurableSubscription[]> {
+  async list(principal: Principal, cache?: string): Promise<readonly Webhook[]> {
     const { environment } = principal;
     const grants = principal.grants.filter((grant) => grant.resource === "webhook");
     const isSome = grants.some((grant) => cache === undefined || selects(grant.cache, cache));
     if (!isSome) authorize(principal, "webhook.read", cache);
     if (cache !== undefined) await this.#parts.caches.get(environment, cache);
-    const webhooks = this.#registry.all(environment).map(({ subscription }) => subscription);
-    return webhooks
+    return this.#webhooks(environment)
       .filter((one) => (cache === undefined || one.cache === cache) && this.#maySee(principal, one))
       .sort((a, b) => compareText(a.cache, b.cache) || compareText(a.name, b.name));
   }
 
-  #maySee(principal: Principal, { cache, name }: DurableSubscription): boolean {
+  #maySee(principal: Principal, { cache, name }: Webhook): boolean {
     return isAllowed(principal, "webhook.read", cache, name);
+  }
+
+  #webhooks(environment: string): readonly Webhook[] {
+    return this.#registry
+      .all(environment)
+      .map(({ subscription }) => subscription)
+      .filter(isWebhook);
   }
 
   async delete(principal: Principal, cache: string, name: string): Promise<void> {
@@ -149,7 +140,7 @@ export class WebhookService extends WebhookReports implements Webhooks {
     return this.#secrets.current(kept);
   }
 
-  async pause(principal: Principal, cache: string, name: string): Promise<DurableSubscription> {
+  async pause(principal: Principal, cache: string, name: string): Promise<Webhook> {
     const pause: Pause = { reason: "asked", atMs: this.#parts.wallMs() };
     const kept = await this.#change(principal, cache, name, async ({ document }) => {
       return document.pause?.reason === "asked" ? undefined : { ...document, pause };
@@ -157,7 +148,7 @@ export class WebhookService extends WebhookReports implements Webhooks {
     return kept.subscription;
   }
 
-  async resume(principal: Principal, cache: string, name: string): Promise<DurableSubscription> {
+  async resume(principal: Principal, cache: string, name: string): Promise<Webhook> {
     const { subscription: was } = await this.find(principal, "webhook.write", cache, name);
     const { subscription } = await this.#change(principal, cache, name, async ({ document }) => {
       const { pause, ...rest } = document;
@@ -167,11 +158,11 @@ export class WebhookService extends WebhookReports implements Webhooks {
     return subscription;
   }
 
-  async pauseGone(subscription: DurableSubscription): Promise<void> {
+  async pauseGone(subscription: Webhook): Promise<void> {
     const { id, destination } = subscription;
     await this.#registry.change(subscription, async (was) => {
-      const isAnother = was?.subscription.id !== id || was.document.url !== destination.url;
-      if (!was || isAnother || was.document.pause) return undefined;
+      if (!was || !isKeptWebhook(was) || was.subscription.id !== id) return undefined;
+      if (was.document.url !== destination.url || was.document.pause) return undefined;
       return { document: { ...was.document, pause: { reason: "gone", atMs: this.#parts.wallMs() } } };
     });
   }
@@ -181,39 +172,30 @@ export class WebhookService extends WebhookReports implements Webhooks {
     principal: Principal,
     cache: string,
     name: string,
-    decide: (was: Kept) => Promise<WebhookDocument | undefined>,
-  ): Promise<Kept> {
+    decide: (was: KeptWebhook) => Promise<WebhookDocument | undefined>,
+  ): Promise<KeptWebhook> {
     const { subscription } = await this.find(principal, "webhook.write", cache, name);
     const kept = await this.#registry.change(subscription, async (was) => {
-      const document = was && (await decide(was));
+      const document = was && isKeptWebhook(was) ? await decide(was) : undefined;
       return document && { document: withoutExpired(document, this.#parts.wallMs()) };
     });
-    if (!kept) throw webhookNotFound(cache, name);
+    if (!kept || !isKeptWebhook(kept)) throw webhookNotFound(cache, name);
     return kept;
   }
 
   async signingSecrets(subscription: DurableSubscription): Promise<readonly string[]> {
     const kept = this.#registry.known(subscription);
-    if (kept?.subscription.id === subscription.id) return this.#secrets.of(kept);
+    if (kept?.subscription.id === subscription.id && isKeptSigning(kept)) return this.#secrets.of(kept);
     throw webhookNotFound(subscription.cache, subscription.name);
-  }
-
-  all(): readonly DurableSubscription[] {
-    return this.#registry.all().map(({ subscription }) => subscription);
-  }
-
-  onChange(listener: (change: WebhookChange) => void): void {
-    this.#registry.onChange(listener);
-  }
-
-  forgetEnvironment(environment: string): void {
-    this.#registry.forgetEnvironment(environment);
   }
 }
 
-/** A full disk is no reason not to start: whoever delivers gives it its place later. */
-function ignoreUnavailable(error: unknown): void {
-  if (!(error instanceof TodokuError) || error.code !== "unavailable") throw error;
+/** @throws TodokuError `failed_precondition`: a subscription of another kind has the name. */
+function checkIsWebhook(kept: Kept): asserts kept is KeptWebhook {
+  if (isKeptWebhook(kept)) return;
+  const { cache, name } = kept.subscription;
+  const text = `"${name}" of cache "${cache}" is a subscription of SNS or of a handler, and no webhook`;
+  throw new TodokuError("failed_precondition", text);
 }
 
 function compareText(a: string, b: string): number {

@@ -13,11 +13,12 @@ import {
   restart,
   startMs,
   storedDocument,
+  subscriptionsOf,
   useWebhooks,
 } from "../../../test/support/webhook-nodes.ts";
 import { limits } from "../limits.ts";
 import { keyOf } from "./subscription.ts";
-import { subscriptionKeyOf } from "./webhook-document.ts";
+import { subscriptionKeyOf } from "./subscription-document.ts";
 
 useWebhooks();
 const secretForm = /^whsec_[A-Za-z0-9+/]{43}=$/;
@@ -34,7 +35,7 @@ describe("a webhook", () => {
     expect([isNew, secret]).toEqual([true, expect.stringMatching(secretForm)]);
     expect(node.changes).toEqual([{ kind: "changed", was: undefined, now: webhook }]);
     await restart();
-    expect(node.webhooks.all()).toContainEqual(webhook);
+    expect(subscriptionsOf(node)).toContainEqual(webhook);
     expect(await node.webhooks.secret(me, "c", "w")).toBe(secret);
     const info = await node.webhooks.get(me, "c", "w");
     expect(info).toMatchObject({ webhook, circuit: "closed", waiting: 7, counters: { delivered: 0, dead: 0 } });
@@ -85,7 +86,7 @@ describe("a webhook", () => {
     const { webhook } = await node.webhooks.put(me, "c", "w", hook);
     await publish("t2");
     const heard = new Promise((resolve) => {
-      node.webhooks.onChange(({ kind }) => {
+      node.registry.onChange(({ kind }) => {
         if (kind === "changed")
           resolve(engine.subscriptions.open(keyOf(webhook), { ...start, position: { page: 1, sequence: 99 } }));
       });
@@ -187,7 +188,7 @@ describe("a webhook", () => {
       return engine.records.create(key, { ...hook, isOrdered: true, createdAtMs: 1, secrets });
     });
     await Promise.all(copies);
-    await node.webhooks.refresh();
+    await node.registry.refresh();
     await expect(node.webhooks.put(me, "c", "one more", hook)).rejects.toMatchObject({
       code: "limit_exceeded",
       message: `environment "${me.environment}" has 1000 webhooks, the most it may have`,
@@ -216,13 +217,13 @@ describe("a webhook", () => {
       await isDeleted.promise;
       return records;
     };
-    const compared = slow.webhooks.refresh();
+    const compared = slow.registry.refresh();
     engine.records.list = list;
     await isRead.promise;
     await slow.webhooks.delete(me, "c", "w");
     isDeleted.resolve();
     await compared;
-    expect(slow.webhooks.all()).not.toContainEqual(webhook);
+    expect(subscriptionsOf(slow)).not.toContainEqual(webhook);
   });
 
   it("written by a later release, with what this one does not know, is not touched", async () => {
@@ -230,7 +231,7 @@ describe("a webhook", () => {
     const key = subscriptionKeyOf(me.environment, "c", "later");
     await engine.records.create(key, { ...document, filter: "text" });
     const stored = await engine.records.read(key);
-    await expect(node.webhooks.refresh()).rejects.toMatchObject({
+    await expect(node.registry.refresh()).rejects.toMatchObject({
       code: "failed_precondition",
       message: expect.stringContaining('webhook "later" of cache "c" was written by a later release'),
     });
@@ -254,7 +255,7 @@ describe("a webhook that is paused", () => {
     const { webhook: elsewhere } = await node.webhooks.put(me, "c", "w", { ...hook, url: "https://example.org/" });
     expect(elsewhere.pause).toEqual(paused.pause);
     await restart();
-    expect(node.webhooks.all()).toContainEqual(elsewhere);
+    expect(subscriptionsOf(node)).toContainEqual(elsewhere);
     const resumed = await node.webhooks.resume(me, "c", "w");
     expect(resumed).toEqual({ ...elsewhere, pause: undefined });
     expect(node.changes).toEqual([{ kind: "changed", was: elsewhere, now: resumed }]);
@@ -276,7 +277,7 @@ describe("a webhook that is paused", () => {
     const { webhook: was } = await node.webhooks.put(me, "c", "w", hook);
     const { webhook } = await node.webhooks.put(me, "c", "w", { ...hook, url: "https://example.org/" });
     await node.webhooks.pauseGone(was);
-    expect(node.webhooks.all()).toContainEqual(webhook);
+    expect(subscriptionsOf(node)).toContainEqual(webhook);
     await node.webhooks.delete(me, "c", "w");
     await node.webhooks.pauseGone(webhook);
     expect(await node.webhooks.list(me)).toEqual([]);

@@ -34,5 +34,6 @@ export function checkMessage({ value, attributes, messageId }: Message, messageM
   }
   if (messageId?.isWellFormed() === false)
     throw new TodokuError("invalid_argument", "messageId is not well-formed Unicode");
-  if (attributes) checkAttributes(attributes);
+  const { maxBytes, maxCount } = limits.topicAttributes;
+  if (attributes) checkAttributes(attributes, maxBytes, maxCount);
 }

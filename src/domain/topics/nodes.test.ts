@@ -60,10 +60,11 @@ function aNode(engine: Engine) {
   const queues = createQueues(engine, clock.wallMs);
   const queueMessages = createQueueMessages({ engine, queues, clock, wheel, log: silentLog });
   const environments = createEnvironments(engine, clock.wallMs);
-  const webhooks = { async refresh() {} };
+  const registry = { async refresh() {} };
+  const eventTopics = { async refresh() {} };
   const deliveries = { async runOnce() {} };
-  const domain = { engine, environments, access, caches, topics, queues, queueMessages, webhooks, deliveries };
-  const upkeep = new UpkeepWorker({ ...domain, log: silentLog, clock });
+  const domain = { engine, environments, access, caches, topics, queues, queueMessages, registry, deliveries };
+  const upkeep = new UpkeepWorker({ ...domain, eventTopics, queueMoves: { runOnce: async () => {} }, log: silentLog, clock });
   return { caches, topics, tick: () => upkeep.runOnce(clock.steadyMs()) };
 }
 

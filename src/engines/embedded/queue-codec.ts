@@ -17,9 +17,10 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const messageOverheadBytes = 200;
 
 /** What a message takes of its environment's budget. */
-export function messageBytes({ messageId, body, attributes }: NewQueueMessage): number {
+export function messageBytes({ messageId, body, attributes, sender, traceHeader = "" }: NewQueueMessage): number {
   const more = attributes === undefined ? 0 : Buffer.byteLength(JSON.stringify(attributes));
-  return Buffer.byteLength(body) + more + Buffer.byteLength(messageId) + messageOverheadBytes;
+  const names = Buffer.byteLength(messageId) + Buffer.byteLength(sender) + Buffer.byteLength(traceHeader);
+  return Buffer.byteLength(body) + more + names + messageOverheadBytes;
 }
 
 export function encodeMessages(
@@ -36,6 +37,8 @@ export function encodeMessages(
     op.put(message.messageId);
     op.put(message.body);
     op.put(message.attributes === undefined ? null : JSON.stringify(message.attributes));
+    op.put(message.sender);
+    op.put(message.traceHeader ?? null);
     op.put(message.sentAtMs);
     op.put(message.readyAtMs);
     op.put(bytes[n] ?? 0);
@@ -70,6 +73,8 @@ export function readReceived(answer: FieldReader, hiddenUntilMs: number): Receiv
       messageId: answer.text(),
       body: answer.text(),
       attributes: parse(answer.textOrNull()),
+      sender: answer.text(),
+      traceHeader: answer.textOrNull() ?? undefined,
       sentAtMs: answer.number(),
       receiveCount: answer.number(),
       firstReceivedAtMs: answer.number(),
@@ -87,12 +92,15 @@ export function readPeeked(answer: FieldReader): QueueMessage[] {
   const messages: QueueMessage[] = [];
   while (answer.number() === 1) {
     const [sequence, messageId, body] = [answer.number(), answer.text(), utf8.decode(answer.blob())];
-    const [attributes, sentAtMs, receiveCount] = [answer.textOrNull(), answer.number(), answer.number()];
+    const [attributes, sender, traceHeader] = [answer.textOrNull(), answer.text(), answer.textOrNull() ?? undefined];
+    const [sentAtMs, receiveCount] = [answer.number(), answer.number()];
     messages.push({
       sequence,
       messageId,
       body,
       attributes: parse(attributes),
+      sender,
+      traceHeader,
       sentAtMs,
       receiveCount,
       firstReceivedAtMs: answer.numberOrNull() ?? undefined,

@@ -40,6 +40,8 @@ async function send(engine: EmbeddedEngine, key: QueueKey, ...bodies: string[]):
     isIdChosen: true,
     body,
     attributes: undefined,
+    sender: "",
+    traceHeader: undefined,
     ...times,
   }));
   for (const result of await engine.queues.send(key, messages)) expect(result).toMatchObject({ isRepeat: false });

@@ -14,7 +14,7 @@ export function createQueueReader(db: DatabaseSync): QueueReader {
   const head = db.prepare("SELECT queue, messages, bytes FROM queues WHERE queue_id = ?");
   // As a blob, for only blobs are counted when an answer is cut.
   const after = db.prepare(
-    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, first_received_at_ms, sent_at_ms, message_id, attributes, dead_letter, CAST(coalesce(queue_messages.body, queue_bodies.body) AS BLOB) AS body FROM queue_messages LEFT JOIN queue_bodies USING (row) WHERE row BETWEEN ((?1 << 44) | ?2) + 1 AND (?1 << 44) | ${sequenceMask} ORDER BY row LIMIT ?3 + 0`,
+    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, first_received_at_ms, sent_at_ms, message_id, attributes, sender, trace_header, dead_letter, CAST(coalesce(queue_messages.body, queue_bodies.body) AS BLOB) AS body FROM queue_messages LEFT JOIN queue_bodies USING (row) WHERE row BETWEEN ((?1 << 44) | ?2) + 1 AND (?1 << 44) | ${sequenceMask} ORDER BY row LIMIT ?3 + 0`,
   );
   const hidden = db.prepare(
     "SELECT count(*) AS n, count(*) FILTER (WHERE receives > 0) AS received FROM queue_messages WHERE queue = ? AND ready_at_ms > ?",
@@ -35,6 +35,8 @@ export function createQueueReader(db: DatabaseSync): QueueReader {
         answer.put(String(row.message_id));
         answer.putBlob(body);
         answer.put(row.attributes as string | null);
+        answer.put(String(row.sender));
+        answer.put(row.trace_header as string | null);
         answer.put(Number(row.sent_at_ms));
         answer.put(Number(row.receives));
         answer.put(row.first_received_at_ms as number | null);

@@ -131,6 +131,10 @@ export const migrations: readonly string[] = [
     is_told INTEGER NOT NULL, PRIMARY KEY (environment, user_id)) WITHOUT ROWID;
   CREATE INDEX presence_age ON presence (at_ms) WHERE is_online = 0 AND is_told = 1;
   `,
+  `
+  ALTER TABLE queue_messages ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+  ALTER TABLE queue_messages ADD COLUMN trace_header TEXT;
+  `,
 ];
 
 /** The `user_version` that this program writes. */

@@ -102,7 +102,9 @@ describe("a rollback", () => {
     await engine.topics.disk.append([anItem({ cache: gone, topic: "t" }, "x".repeat(1000))]);
     await engine.items.disk.set(gone, bytes("k"), { value: bytes("v"), expiresAtMs: 9e15 });
     const { id: queueId } = await engine.records.create({ kind: "queue", environment: "dev", name: "gone" }, {});
-    const message = { messageId: "m", isIdChosen: true, body: "b", attributes: undefined, sentAtMs: 1, readyAtMs: 1 };
+    const from = { sender: "", traceHeader: undefined };
+    const texts = { messageId: "m", isIdChosen: true, body: "b", attributes: undefined, ...from };
+    const message = { ...texts, sentAtMs: 1, readyAtMs: 1 };
     await engine.queues.send({ environment: "dev", queue: "gone", queueId }, [message]);
     const upkeep = async () => {
       while (await engine.topics.disk.trim(1));

@@ -65,6 +65,8 @@ export function createReceiver(
     answer.put(row.messageId);
     answer.put(row.body);
     answer.put(row.attributes);
+    answer.put(row.sender);
+    answer.put(row.traceHeader);
     answer.put(row.sentAtMs);
     answer.put(row.receives + 1);
     answer.put(row.firstReceivedAtMs ?? nowMs);

@@ -9,6 +9,8 @@ export interface NewRow {
   readonly body: string;
   /** JSON. */
   readonly attributes: string | null;
+  readonly sender: string;
+  readonly traceHeader: string | null;
   readonly sentAtMs: number;
   readonly readyAtMs: number;
   /** As the environment's budget counts it. */
@@ -28,6 +30,8 @@ export interface ReadyRow extends RowPlace {
   readonly messageId: string;
   readonly body: string;
   readonly attributes: string | null;
+  readonly sender: string;
+  readonly traceHeader: string | null;
   readonly sentAtMs: number;
   readonly firstReceivedAtMs: number | null;
   /** JSON of {@link DeadLetterOrigin}. */
@@ -54,11 +58,11 @@ export interface QueueRows {
 
 export function createQueueRows(db: DatabaseSync, heads: QueueHeads): QueueRows {
   const insert = db.prepare(
-    "INSERT INTO queue_messages (row, queue, ready_at_ms, receives, sent_at_ms, enqueued_at_ms, bytes, message_id, attributes, body) VALUES ((?1 << 44) | ?2, ?1, ?3, 0, ?4, ?4, ?5, ?6, ?7, ?8)",
+    "INSERT INTO queue_messages (row, queue, ready_at_ms, receives, sent_at_ms, enqueued_at_ms, bytes, message_id, attributes, sender, trace_header, body) VALUES ((?1 << 44) | ?2, ?1, ?3, 0, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
   );
   const insertBody = db.prepare("INSERT INTO queue_bodies (row, body) VALUES ((? << 44) | ?, ?)");
   const ready = db.prepare(
-    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, first_received_at_ms, sent_at_ms, bytes, message_id, attributes, dead_letter, body FROM queue_messages WHERE queue = ? AND ready_at_ms <= ? ORDER BY ready_at_ms, receives, row LIMIT ? + 0`,
+    `SELECT row & ${sequenceMask} AS sequence, ready_at_ms, receives, first_received_at_ms, sent_at_ms, bytes, message_id, attributes, sender, trace_header, dead_letter, body FROM queue_messages WHERE queue = ? AND ready_at_ms <= ? ORDER BY ready_at_ms, receives, row LIMIT ? + 0`,
   );
   const selectBody = db.prepare("SELECT body FROM queue_bodies WHERE row = (? << 44) | ?");
   const take = db.prepare(
@@ -74,9 +78,10 @@ export function createQueueRows(db: DatabaseSync, heads: QueueHeads): QueueRows 
       const sequence = head.next++;
       const isLarge = row.body.length > inlineBodyLength;
       const body = isLarge ? null : row.body;
-      const { readyAtMs, sentAtMs, bytes, messageId, attributes } = row;
+      const { readyAtMs, sentAtMs, bytes, messageId, attributes, sender, traceHeader } = row;
       // `get` of an insert answers nothing; `run` would make an object of what changed.
-      insert.get(head.queue, sequence, readyAtMs, sentAtMs, bytes, messageId, attributes, body);
+      const texts = [messageId, attributes, sender, traceHeader, body];
+      insert.get(head.queue, sequence, readyAtMs, sentAtMs, bytes, ...texts);
       if (isLarge) insertBody.get(head.queue, sequence, row.body);
       heads.note(head, bytes, undefined, { readyAtMs, receives: 0 });
     },
@@ -90,6 +95,8 @@ export function createQueueRows(db: DatabaseSync, heads: QueueHeads): QueueRows 
         messageId: row.message_id as string,
         body: (row.body ?? selectBody.get(head.queue, row.sequence as number)?.body) as string,
         attributes: row.attributes as string | null,
+        sender: row.sender as string,
+        traceHeader: row.trace_header as string | null,
         sentAtMs: row.sent_at_ms as number,
         firstReceivedAtMs: row.first_received_at_ms as number | null,
         deadLetter: row.dead_letter as string | null,

@@ -77,6 +77,8 @@ function readMessage(op: FieldReader): NewRow {
     messageId: op.text(),
     body: op.text(),
     attributes: op.textOrNull(),
+    sender: op.text(),
+    traceHeader: op.textOrNull(),
     sentAtMs: op.number(),
     readyAtMs: op.number(),
     bytes: op.number(),

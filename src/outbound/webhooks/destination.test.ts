@@ -4,7 +4,7 @@ import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { aDelivery, aSecret } from "../../../test/support/deliveries.ts";
 import { aTarget, type Received } from "../../../test/support/outbound-target.ts";
 import { limits } from "../../domain/limits.ts";
-import type { DurableSubscription } from "../../domain/subscriptions/subscription.ts";
+import type { Webhook as Subscription } from "../../domain/subscriptions/subscription.ts";
 import { createGuardedClient } from "../../lib/guarded-client/guarded-client.ts";
 import { createWebhookDestination } from "./destination.ts";
 
@@ -35,7 +35,7 @@ afterAll(async () => {
 });
 
 let nextId = 100;
-const aHook = (url = receiver.url): Partial<DurableSubscription> => ({
+const aHook = (url = receiver.url): Partial<Subscription> => ({
   id: nextId++,
   destination: { kind: "webhook", url },
 });
@@ -151,7 +151,7 @@ describe("a delivery", () => {
 describe("while two secrets sign", () => {
   /** A receiver that takes one secret only, as one does that verifies `momento-signature`. */
   const takesOnly = (secret: string) => (received: Received) => (isMomento(received, secret) ? 200 : 401);
-  const calls = async (subscription: Partial<DurableSubscription>) => {
+  const calls = async (subscription: Partial<Subscription>) => {
     const before = receiver.received.length;
     const outcome = await destination.deliver(aDelivery({ subscription }));
     return [outcome.verdict, receiver.received.length - before];

@@ -1,5 +1,6 @@
 import { limits } from "../../domain/limits.ts";
-import type { Delivery, Destination, Outcome } from "../../domain/subscriptions/destination.ts";
+import type { Delivery, Outcome, WebhookDestination } from "../../domain/subscriptions/destination.ts";
+import type { Webhook } from "../../domain/subscriptions/subscription.ts";
 import type { Webhooks } from "../../domain/subscriptions/webhooks.ts";
 import { BoundedMap } from "../../lib/bounded-map.ts";
 import type { GuardedClient, GuardedResult } from "../../lib/guarded-client/guarded-client.ts";
@@ -22,14 +23,14 @@ const behindMax = 10_000;
 const { timeoutMs, answerMaxBytes } = limits.webhook;
 
 /** Delivers items by POST, signed as Momento did and as Standard Webhooks wants it. */
-export function createWebhookDestination(options: WebhookDestinationOptions): Destination {
+export function createWebhookDestination(options: WebhookDestinationOptions): WebhookDestination {
   const { client, signingSecrets, wallMs } = options;
   const userAgent = `Todoku/${options.version} (Webhooks)`;
   const signer = new Signer();
   /** By subscription: the secret that its receiver took, where that is not the current one. */
   const behind = new BoundedMap<number, string>(behindMax);
 
-  async function attempt(delivery: Delivery, secrets: readonly string[]): Promise<GuardedResult> {
+  async function attempt(delivery: Delivery<Webhook>, secrets: readonly string[]): Promise<GuardedResult> {
     const atMs = wallMs();
     const body = bodyOf(delivery, atMs);
     const [id, timestamp] = [messageIdOf(delivery), String(Math.floor(atMs / 1000))];

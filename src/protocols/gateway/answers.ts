@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { type ErrorCode, TodokuError, toTodokuError } from "../../domain/errors.ts";
 import { isStopping } from "../../domain/topics/stopping.ts";
 import type { Session } from "./session.ts";
@@ -42,12 +43,46 @@ export function connectTimeout(seconds: number): TodokuError {
   return new TodokuError("unavailable", text, { subject: timeoutSubject });
 }
 
+/** A handler refuses the handshake with a status of its own. */
+export function refusedWith(status: number): TodokuError {
+  return new RefusedStatus(status >= 400 && status <= 599 ? status : internal.status);
+}
+
+/** Its code tells clients of our subprotocol the nearest of our reasons. */
+class RefusedStatus extends TodokuError {
+  readonly status: number;
+
+  constructor(status: number) {
+    const code = codesByStatus.get(status) ?? (status < 500 ? "failed_precondition" : "unavailable");
+    super(code, `the application refused the connection with status ${status}`);
+    this.status = status;
+  }
+}
+
+const codesByStatus: ReadonlyMap<number, ErrorCode> = new Map([
+  [401, "unauthenticated"],
+  [403, "permission_denied"],
+  [404, "not_found"],
+  [429, "limit_exceeded"],
+  [500, "unavailable"],
+]);
+
 export function refusalOf(error: TodokuError): Refusal {
+  if (error instanceof RefusedStatus) return { ...refusals[error.code], ...wordsOf(error) };
   if (error.subject === "connections") return tooManyConnections;
   if (error.subject === timeoutSubject) return timedOut;
   // A server that stops: whoever comes back finds the next one.
   if (isStopping(error)) return { ...refusals.unavailable, closeCode: 1012 };
   return refusals[error.code];
+}
+
+/** Those that a refusal of ours with this status would have; another status has the words of HTTP. */
+function wordsOf({ status, code }: RefusedStatus): Pick<Refusal, "status" | "message" | "type"> {
+  const { message, type } = [...Object.values(refusals), internal].find((one) => one.status === status) ?? {
+    message: STATUS_CODES[status] ?? "Refused",
+    type: refusals[code].type,
+  };
+  return { status, message, type };
 }
 
 /** What an error frame says in the words of API Gateway. */

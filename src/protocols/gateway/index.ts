@@ -4,11 +4,13 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type TodokuError, toTodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
+import { newId } from "../../lib/random-ids.ts";
 import { commonHeaders } from "../../lib/response.ts";
 import { type Handshake, readHandshake } from "../../lib/websocket/handshake.ts";
 import { createActions } from "./actions/index.ts";
 import { Admission, type Admitted } from "./admission.ts";
 import { connectTimeout } from "./answers.ts";
+import { Integrations } from "./integrations.ts";
 import { MessageRoutes } from "./messages.ts";
 import type { EndpointSettings, GatewayOptions, GatewaySettings } from "./options.ts";
 import { chooseProtocol, refuseRequest, refuseWithClose, refuseWithStatus } from "./refusal.ts";
@@ -50,6 +52,16 @@ interface Visitor {
   readonly head: Buffer;
   readonly handshake: Handshake;
   readonly query: URLSearchParams;
+  /** Undefined: nothing on its endpoint is a handler. */
+  readonly connectionId: string | undefined;
+}
+
+/** Whom the handler of `$connect` has let in too. */
+interface Entered extends Admitted {
+  /** What the handler chose. */
+  readonly protocol?: string | undefined;
+  /** There is such a handler: it waits to hear of the connection's end. */
+  readonly isExpected?: true;
 }
 
 /** @throws Error: a route selection expression is none. */
@@ -61,6 +73,7 @@ class Gateway implements GatewayDoor {
   readonly #options: GatewayOptions;
   readonly #endpoints: ReadonlyMap<string, { readonly endpoint: EndpointSettings; readonly router: Router }>;
   readonly #admission: Admission;
+  readonly #integrations: Integrations;
   readonly #parts: SessionParts & { settings: GatewaySettings; readonly tick: { nextMs: number } };
   #isStopping = false;
   #sweep: { cancel(): void };
@@ -76,8 +89,16 @@ class Gateway implements GatewayDoor {
       tick: { nextMs: clock.monotonicMs() + sweepMs },
       isStopping: () => this.#isStopping,
     };
-    this.#admission = new Admission({ ...options, throttle, origins: () => this.#parts.settings.origins });
+    const integrations = new Integrations(options);
+    this.#integrations = integrations;
+    this.#admission = new Admission({
+      ...options,
+      throttle,
+      integrations,
+      origins: () => this.#parts.settings.origins,
+    });
     const parts = {
+      integrations,
       messages: new MessageRoutes(options),
       actions: createActions(options),
       ...{ wheel, log, namesActions: options.namesActions },
@@ -111,7 +132,8 @@ class Gateway implements GatewayDoor {
       return;
     }
     const query = new URLSearchParams(url.slice(known.endpoint.path.length));
-    void this.#admit({ ...known, request, socket, head, handshake, query });
+    const connectionId = hasHandlers(known.endpoint) ? newId() : undefined;
+    this.#admit({ ...known, request, socket, head, handshake, query, connectionId });
   }
 
   handleHttp({ httpVersionMajor }: IncomingMessage, response: ServerResponse): void {
@@ -146,18 +168,28 @@ class Gateway implements GatewayDoor {
   }
 
   #admit(visitor: Visitor): void {
-    const { endpoint, request, handshake, query, socket } = visitor;
+    const { endpoint, handshake, socket } = visitor;
     try {
-      const admitted = this.#admission.admit(endpoint, { request, protocols: handshake.protocols, query });
-      if (admitted instanceof Promise) this.#wait(visitor, admitted);
+      const admitted = this.#admission.admit(endpoint, { ...visitor, protocols: handshake.protocols });
+      const handler = handlerOf(endpoint, "$connect");
+      if (handler !== undefined) this.#wait(visitor, this.#connect(visitor, handler, admitted));
+      else if (admitted instanceof Promise) this.#wait(visitor, admitted);
       else this.#open(visitor, admitted);
     } catch (error) {
       this.#refuse(socket, handshake, error);
     }
   }
 
+  async #connect(visitor: Visitor, handler: string, admission: Admitted | Promise<Admitted>): Promise<Entered> {
+    const admitted = await admission;
+    const { scene } = admitted;
+    if (!scene || visitor.socket.destroyed) return admitted;
+    const protocol = await this.#integrations.connect(scene, handler, visitor, visitor.handshake.protocols);
+    return { ...admitted, protocol, isExpected: true };
+  }
+
   /** What the client sends meanwhile stays in its socket, which takes no more than its buffer holds. */
-  #wait(visitor: Visitor, admitted: Promise<Admitted>): void {
+  #wait(visitor: Visitor, entered: Promise<Entered>): void {
     const { socket, handshake } = visitor;
     const { connectSeconds } = this.#parts.settings;
     let isOver = false;
@@ -169,29 +201,34 @@ class Gateway implements GatewayDoor {
     };
     const refuse = (error: unknown) => once(() => this.#refuse(socket, handshake, error));
     const deadline = this.#options.wheel.schedule(connectSeconds * 1000, () => refuse(connectTimeout(connectSeconds)));
-    admitted.then(
-      (known) =>
-        once(() => {
-          try {
-            this.#open(visitor, known);
-          } catch (error) {
-            this.#refuse(socket, handshake, error);
-          }
-        }),
-      refuse,
-    );
+    entered.then((known) => {
+      if (isOver) endUnopened(visitor, known);
+      once(() => {
+        try {
+          this.#open(visitor, known);
+        } catch (error) {
+          endUnopened(visitor, known);
+          this.#refuse(socket, handshake, error);
+        }
+      });
+    }, refuse);
   }
 
-  #open(visitor: Visitor, { principal, userId, address }: Admitted): void {
+  #open(visitor: Visitor, entered: Entered): void {
+    const { principal, userId, address, scene, protocol } = entered;
     const { router, endpoint, request, socket, head, handshake } = visitor;
-    if (socket.destroyed) return;
-    const session = new SocketSession(this.#parts, router, socket, principal.environment);
+    if (socket.destroyed) {
+      endUnopened(visitor, entered);
+      return;
+    }
+    const session = new SocketSession(this.#parts, router, socket, principal.environment, scene);
     const connection = this.#options.connections.open({
       ...{ environment: principal.environment, userId, principal, path: endpoint.path, address },
       userAgent: request.headers["user-agent"] ?? "",
+      id: scene?.connectionId,
       outlet: session,
     });
-    session.begin(connection, handshake.key, chooseProtocol(handshake.protocols), head);
+    session.begin(connection, handshake.key, protocol ?? chooseProtocol(handshake.protocols), head);
   }
 
   #refuse(socket: Socket, { key, protocols }: Handshake, error: unknown): void {
@@ -230,6 +267,21 @@ class Gateway implements GatewayDoor {
 }
 
 function ignore(): void {}
+
+/** The handler of `$connect` has let it in, but it did not become a connection. */
+function endUnopened({ router }: Visitor, { isExpected, scene }: Entered): void {
+  if (isExpected && scene) router.left(scene, 1006, "");
+}
+
+function handlerOf({ routes }: EndpointSettings, route: string): string | undefined {
+  const target = Object.hasOwn(routes, route) ? routes[route] : undefined;
+  return typeof target === "object" ? target.handler : undefined;
+}
+
+/** Only then is it of use to know what events say of a connection. */
+function hasHandlers({ routes, authorizer }: EndpointSettings): boolean {
+  return authorizer !== undefined || Object.values(routes).some((target) => typeof target === "object");
+}
 
 function pathOf(url: string): string {
   const end = url.indexOf("?");

@@ -10,7 +10,7 @@ import type { QueueMessages } from "../../domain/queues/messages.ts";
 import { formatPosition } from "../../domain/topics/position.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
 import { md5OfAttributes, md5OfBody } from "../aws-md5.ts";
-import type { RouteTarget } from "./options.ts";
+import type { MessageTarget } from "./options.ts";
 import type { Session } from "./session.ts";
 
 /** The topic of the reserved cache, and the queue beside it. */
@@ -20,7 +20,7 @@ const place = { topic: "messages", queue: "messages" };
 export interface RoutedMessage {
   /** The route's key. */
   readonly route: string;
-  readonly target: RouteTarget;
+  readonly target: MessageTarget;
   readonly text: string;
   /** Chosen by the client. */
   readonly messageId: string | undefined;

@@ -4,6 +4,7 @@ import type { Principal } from "../../domain/auth/principal.ts";
 import type { Tickets } from "../../domain/auth/tickets.ts";
 import type { Connections } from "../../domain/connections/connections.ts";
 import type { Presence } from "../../domain/connections/presence.ts";
+import type { Handlers } from "../../domain/handlers/handlers.ts";
 import type { ConnectionGuard } from "../../domain/limiting/connection-guard.ts";
 import type { QueueMessages } from "../../domain/queues/messages.ts";
 import type { Topics } from "../../domain/topics/topics.ts";
@@ -13,8 +14,18 @@ import type { Log } from "../../lib/log.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
 
-/** Where the messages of `publish` and `send` go, and those of an operator's own routes. */
-export type RouteTarget = "publish" | "send";
+/** Where the messages of `publish` and `send` go. */
+export type MessageTarget = "publish" | "send";
+
+/** Where what an operator's own route selects goes. */
+export type RouteTarget = MessageTarget | { readonly handler: string };
+
+/** A handler that says who may connect, with a policy. */
+export interface AuthorizerSettings {
+  readonly handler: string;
+  /** Where a credential must be, or nobody is asked: `route.request.header.<name>`, `route.request.querystring.<name>`. */
+  readonly identitySource: readonly string[];
+}
 
 /** One path where WebSockets are taken. */
 export interface EndpointSettings {
@@ -22,8 +33,10 @@ export interface EndpointSettings {
   /** Only credentials of this environment may come here. */
   readonly environment?: string | undefined;
   readonly routeSelection: string;
-  /** By route key; `$default` takes what no other route does. */
+  /** By route key; `$default` takes what no other route does. `$connect` and `$disconnect` are handlers. */
   readonly routes: Readonly<Record<string, RouteTarget>>;
+  /** Its environment is the endpoint's; without one, that of dev mode. */
+  readonly authorizer?: AuthorizerSettings | undefined;
   readonly ackStyle: "todoku" | "aws";
   readonly apiKeyRequired: boolean;
 }
@@ -63,6 +76,10 @@ export interface GatewayOptions {
   readonly tickets: Pick<Tickets, "redeem">;
   /** Of an endpoint, by its path: asks the operator's backend who connects. Default: credentials say so everywhere. */
   readonly hookOf?: (path: string) => AskWhoConnects | undefined;
+  /** Those behind routes and authorizers. */
+  readonly handlers: Pick<Handlers, "invoke" | "logs">;
+  /** Makes a principal of a user whom an authorizer lets in. @throws TodokuError `unauthenticated`: the user was revoked, or the environment is gone. */
+  readonly admitUser: (environment: string, userId: string) => Principal;
   readonly connections: Connections;
   readonly presence: Presence;
   readonly topics: Topics;

@@ -10,15 +10,21 @@ import { type RoutedSession, Router } from "./router.ts";
 import { GatewayCounters } from "./stats.ts";
 
 const endpoint = {
-  ...{ path: "/push", routeSelection: "$request.body.action", routes: {}, apiKeyRequired: false },
+  ...{ path: "/push", routeSelection: "$request.body.action", apiKeyRequired: false },
+  routes: { order: { handler: "orders" } },
   ackStyle: "todoku",
 } as const;
 
-function aRouter(publish: () => Promise<{ position: { page: number; sequence: number }; isRepeat: boolean }>) {
+type Published = Promise<{ position: { page: number; sequence: number }; isRepeat: boolean }>;
+
+const published = async () => ({ position: { page: 1, sequence: 1 }, isRepeat: false });
+
+function aRouter(publish: () => Published, message: () => Promise<string | undefined> = async () => undefined) {
   let elapsedMs = 0;
   const clock = { monotonicMs: () => elapsedMs, wallMs: () => elapsedMs, steadyMs: () => elapsedMs };
   const wheel = new TimerWheel(clock);
   const messages = new MessageRoutes({ clock, topics: { publish }, queueMessages: { send: async () => [] } });
+  const integrations = { message, disconnect() {} };
   const actions = {
     fails: () => {
       throw new TodokuError("not_found", "no such thing");
@@ -28,7 +34,7 @@ function aRouter(publish: () => Promise<{ position: { page: number; sequence: nu
     },
   };
   const router = new Router(endpoint, {
-    ...{ messages, actions, wheel, actionMs: () => 5000, namesActions: false, log: silentLog },
+    ...{ messages, integrations, actions, wheel, actionMs: () => 5000, namesActions: false, log: silentLog },
   });
   const replies: Record<string, unknown>[] = [];
   let running = 0;
@@ -40,6 +46,7 @@ function aRouter(publish: () => Promise<{ position: { page: number; sequence: nu
   const session: RoutedSession = {
     ...{ connection, principal: openPrincipal, environment: "dev", isOpen: true },
     reply: (json) => void replies.push(json as Record<string, unknown>),
+    replyText: (text) => void replies.push(JSON.parse(text)),
     ...{ send: () => true, onDrained() {}, onClosed() {}, adopt() {}, close() {} },
     began: () => void running++,
     ended: () => void running--,
@@ -113,6 +120,43 @@ describe("an action of ours", () => {
     expect(replies).toEqual(
       Array(3).fill(expect.objectContaining({ error: expect.objectContaining({ code: "invalid_argument" }) })),
     );
+  });
+});
+
+describe("a route that is a handler", () => {
+  const order = { action: "order", id: "1" };
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+  it("answers with what the handler's body is, and with nothing when there is none", async () => {
+    const answers = ['{"total":5}', undefined];
+    const { replies, running, route, stats } = aRouter(published, async () => answers.shift());
+    route(order);
+    route(order);
+    expect(running()).toBe(2);
+    await settled();
+    expect(replies).toEqual([{ total: 5 }]);
+    expect([running(), ...stats.received]).toEqual([0, ["order", 2]]);
+  });
+
+  it("that takes longer than the 29 s of API Gateway is answered with Internal server error, once", async () => {
+    const handled = Promise.withResolvers<string>();
+    const { replies, running, route, pass } = aRouter(published, () => handled.promise);
+    route(order);
+    pass(28_900);
+    expect([replies, running()]).toEqual([[], 1]);
+    pass(200);
+    const error = { code: "unavailable", message: expect.stringContaining("29000 ms") };
+    expect(replies).toMatchObject([{ message: "Internal server error", error, id: "1" }]);
+    handled.resolve("{}");
+    await settled();
+    expect([replies.length, running()]).toEqual([1, 0]);
+  });
+
+  it("that fails is answered in the words of API Gateway", async () => {
+    const { replies, route } = aRouter(published, () => Promise.reject(new TodokuError("unavailable", "it failed")));
+    route(order);
+    await settled();
+    expect(replies).toMatchObject([{ message: "Internal server error", connectionId: "c", id: "1" }]);
   });
 });
 

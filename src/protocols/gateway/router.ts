@@ -5,8 +5,10 @@ import { newId } from "../../lib/random-ids.ts";
 import { parseRouteSelection, type RouteSelection } from "../../lib/route-selection.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import { toErrorFrame, toErrorJson } from "./answers.ts";
+import type { Scene } from "./events.ts";
+import type { Integrations } from "./integrations.ts";
 import { type MessageRoutes, messageTextOf, type RoutedMessage, toAck, toAwsAck } from "./messages.ts";
-import type { EndpointSettings, RouteTarget } from "./options.ts";
+import type { EndpointSettings, MessageTarget, RouteTarget } from "./options.ts";
 import type { ActionHandler, Actions, Session } from "./session.ts";
 import { addTo, type GatewayStats } from "./stats.ts";
 
@@ -16,11 +18,16 @@ export interface RoutedSession extends Session {
   ended(): void;
 }
 
+/** AWS: the longest that a client waits for a handler. */
+const handlerMs = limits.gateway.actionMaxSeconds * 1000;
+
 type Frame = Readonly<Record<string, unknown>>;
 
 /** What routers of all endpoints share. */
 export interface RouterParts {
   readonly messages: MessageRoutes;
+  /** Those of routes that are handlers. */
+  readonly integrations: Pick<Integrations, "message" | "disconnect">;
   /** Those that are in every endpoint, besides `ping`, `publish` and `send`. */
   readonly actions: Actions;
   readonly wheel: Pick<TimerWheel, "schedule">;
@@ -72,7 +79,14 @@ export class Router {
     addTo(stats.received, target === undefined ? "unknown" : route);
     const requestId = newId();
     if (target === undefined) this.#refuseUnknown(session, selected, frame, requestId);
+    else if (typeof target === "object") this.#handle(session, { route, text, ...target }, frame, requestId);
     else this.#take(session, { route, target, text, messageId: undefined }, frame, requestId);
+  }
+
+  /** A connection that its handlers know of is over. */
+  left(scene: Scene, code: number, reason: string): void {
+    const target = this.#routes.get("$disconnect");
+    if (typeof target === "object") this.#parts.integrations.disconnect(scene, target.handler, code, reason);
   }
 
   #refuseUnknown(session: Session, key: string | undefined, frame: Frame | undefined, requestId: string): void {
@@ -112,7 +126,7 @@ export class Router {
     session.reply({ type: "error", action, ...idOf(frame), error: toErrorJson(error) });
   }
 
-  #runMessage(session: RoutedSession, target: RouteTarget, frame: Frame): void {
+  #runMessage(session: RoutedSession, target: MessageTarget, frame: Frame): void {
     const requestId = newId();
     try {
       const text = messageTextOf(frame);
@@ -126,32 +140,53 @@ export class Router {
     }
   }
 
-  /** Answered once: when it is durable, when it has failed, or when it took too long. */
   #take(session: RoutedSession, message: RoutedMessage, frame: Frame | undefined, requestId: string): void {
     const id = frame && frameIdOf(frame);
+    const { messages, actionMs } = this.#parts;
+    const late = `it is not known within ${actionMs()} ms what became of it; try again with a messageId`;
+    const asked = { route: message.route, requestId, id, ms: actionMs(), late };
+    this.#answerOnce(session, asked, messages.take(session, message), (taken) => {
+      session.reply(this.#toAck(message, taken, requestId, id));
+    });
+  }
+
+  /** What it answers is the whole frame; it may answer nothing. */
+  #handle(
+    session: RoutedSession,
+    { route, handler, text }: { readonly route: string; readonly handler: string; readonly text: string },
+    frame: Frame | undefined,
+    requestId: string,
+  ): void {
+    const late = `the handler of the route ${JSON.stringify(route)} did not answer within ${handlerMs} ms`;
+    const asked = { route, requestId, id: frame && frameIdOf(frame), ms: handlerMs, late };
+    const work = this.#parts.integrations.message(session, route, handler, text, requestId);
+    this.#answerOnce(session, asked, work, (body) => {
+      if (body !== undefined) session.replyText(body);
+    });
+  }
+
+  /** Answered once: when it is done, when it has failed, or when it took too long. */
+  #answerOnce<T>(
+    session: RoutedSession,
+    { route, requestId, id, ms, late }: Asked,
+    work: Promise<T>,
+    done: (result: T) => void,
+  ): void {
     let isAnswered = false;
-    const answer = (json: () => object) => {
+    const answer = (act: () => void) => {
       if (isAnswered) return;
       isAnswered = true;
       deadline.cancel();
-      session.reply(json());
+      act();
       session.ended();
     };
-    const fail = (error: TodokuError) => answer(() => toErrorFrame(session, error, requestId, id));
+    const fail = (error: TodokuError) => answer(() => session.reply(toErrorFrame(session, error, requestId, id)));
     session.began();
-    const { wheel, actionMs, messages } = this.#parts;
-    const deadline = wheel.schedule(actionMs(), () => {
-      fail(
-        new TodokuError(
-          "unavailable",
-          `it is not known within ${actionMs()} ms what became of it; try again with a messageId`,
-        ),
-      );
-    });
-    messages.take(session, message).then(
-      (taken) => answer(() => this.#toAck(message, taken, requestId, id)),
+    const deadline = this.#parts.wheel.schedule(ms, () => fail(new TodokuError("unavailable", late)));
+    work.then(
+      (result) => answer(() => done(result)),
       (error: unknown) => {
-        this.#logInternal(session, message.route, error);
+        this.#logInternal(session, route, error);
         fail(toTodokuError(error));
       },
     );
@@ -176,6 +211,17 @@ export class Router {
       "an action failed",
     );
   }
+}
+
+/** One frame that is worked on. */
+interface Asked {
+  readonly route: string;
+  readonly requestId: string;
+  /** The frame's own. */
+  readonly id: string | undefined;
+  /** When it is too late, and what the client hears then. */
+  readonly ms: number;
+  readonly late: string;
 }
 
 function toPong({ connection }: Session) {

@@ -1,6 +1,8 @@
 import type { Principal } from "../../domain/auth/principal.ts";
 import type { Connection } from "../../domain/connections/connection.ts";
 
+import type { Scene } from "./events.ts";
+
 /** One connection as the actions of its client's frames see it. */
 export interface Session {
   readonly connection: Connection;
@@ -9,8 +11,12 @@ export interface Session {
   readonly environment: string;
   /** False once it closes: what is sent from then on goes nowhere. */
   readonly isOpen: boolean;
+  /** Of endpoints with handlers: what their events say of this connection. */
+  readonly scene?: Scene | undefined;
   /** Bounded: when more than `outboxMaxBytes` wait the socket is closed with 4408. */
   reply(json: object): void;
+  /** The same for a text that is a frame. */
+  replyText(text: string): void;
   /** For frames that lie in a log. False: more than `limits.gateway.topicHighWaterBytes` wait; read on from the log in `onDrained`. The frame was taken all the same. */
   send(frame: Uint8Array): boolean;
   /** Calls `listener` each time when all that waited has left, after a `send` that answered false. */

@@ -8,6 +8,7 @@ import { textFrame } from "../../lib/websocket/frames.ts";
 import { switchingProtocols } from "../../lib/websocket/handshake.ts";
 import { type LinkHandler, WebSocketLink } from "../../lib/websocket/link.ts";
 import { toErrorFrame } from "./answers.ts";
+import type { Scene } from "./events.ts";
 import type { Router } from "./router.ts";
 import type { Session } from "./session.ts";
 import type { SessionParts } from "./session-parts.ts";
@@ -40,8 +41,11 @@ export class SocketSession implements Session, Outlet, LinkHandler {
   #warnAtMs: number | undefined;
   #running = 0;
   #isPaused = false;
-  /** The code that we close with; undefined while it is open, or when the client closes. */
+  /** What events of handlers say of it; undefined: nothing on its endpoint is a handler. */
+  readonly scene: Scene | undefined;
+  /** What we close with; undefined while it is open, or when the client closes. */
   #closeCode: number | undefined;
+  #closeReason = "";
   /** A `send` has answered false, and nobody was told since that there is room again. */
   #isFull = false;
   /** Of replies and notifications, since all that waited has left. */
@@ -50,8 +54,9 @@ export class SocketSession implements Session, Outlet, LinkHandler {
   #closeListeners: Listener[] | undefined;
   #stopWatching: Listener | undefined;
 
-  constructor(parts: SessionParts, router: Router, socket: Socket, environment: string) {
+  constructor(parts: SessionParts, router: Router, socket: Socket, environment: string, scene?: Scene) {
     this.#parts = parts;
+    this.scene = scene;
     this.#router = router;
     this.#socket = socket;
     this.#stats = parts.counters.of(environment);
@@ -105,7 +110,11 @@ export class SocketSession implements Session, Outlet, LinkHandler {
   }
 
   reply(json: object): void {
-    this.#push(textFrame(JSON.stringify(json)));
+    this.replyText(JSON.stringify(json));
+  }
+
+  replyText(text: string): void {
+    this.#push(textFrame(text));
   }
 
   send(frame: Uint8Array): boolean {
@@ -155,6 +164,7 @@ export class SocketSession implements Session, Outlet, LinkHandler {
   close(code: number, reason: string): void {
     if (!this.isOpen) return;
     this.#closeCode = code;
+    this.#closeReason = reason;
     // What it goes on to send is of no interest, but its close frame is.
     this.#socket?.resume();
     this.#link?.close(code, reason);
@@ -206,7 +216,7 @@ export class SocketSession implements Session, Outlet, LinkHandler {
     if (this.#drainListeners) for (const listener of this.#drainListeners) listener();
   }
 
-  closed(code: number): void {
+  closed(code: number, reason: string): void {
     const { connections, sessions, counters } = this.#parts;
     const finalCode = this.#closeCode ?? code;
     sessions.delete(this);
@@ -216,6 +226,8 @@ export class SocketSession implements Session, Outlet, LinkHandler {
     addTo(counters.ofKnown(this.environment).closed, closeLabel(finalCode));
     connections.close(this.connection);
     this.#log("a WebSocket is closed", { code: finalCode });
+    if (this.scene)
+      this.#router.left(this.scene, finalCode, this.#closeCode === undefined ? reason : this.#closeReason);
     for (const listener of this.#closeListeners ?? []) listener();
     this.#drainListeners = undefined;
     this.#closeListeners = undefined;

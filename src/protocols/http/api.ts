@@ -1,6 +1,8 @@
 import { cacheRoutes } from "./caches.ts";
 import { connectionRoutes } from "./connections.ts";
 import { environmentRoutes } from "./environments.ts";
+import { handlerAttachmentRoutes } from "./handler-attachments.ts";
+import { handlerRoutes } from "./handlers.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRotationRoutes } from "./key-rotation.ts";
 import { keyRoutes } from "./keys.ts";
@@ -27,6 +29,8 @@ export const routes: Routes = {
   ...queueMessageRoutes,
   ...webhookRoutes,
   ...webhookDeliveryRoutes,
+  ...handlerRoutes,
+  ...handlerAttachmentRoutes,
   ...notificationRoutes,
   ...userRoutes,
   ...connectionRoutes,

@@ -1,9 +1,10 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { z } from "zod";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
 import { check } from "../check.ts";
+import { checkValueCount } from "../json-values.ts";
 import { readRequestBytes } from "../request-bytes.ts";
 import type { Hold } from "../uploads.ts";
 import { bodyTooLarge } from "./errors.ts";
@@ -12,8 +13,11 @@ import { bodyTooLarge } from "./errors.ts";
  * How long a JSON body may be so that every allowed message fits: JSON may write each byte of a text as `\u00xx`, six times
  * its size (base64 takes a third more), and the same for attributes; the rest is for names and punctuation.
  */
-export function jsonBodyMaxBytes(messageMaxBytes: number): number {
-  return 6 * (messageMaxBytes + limits.attributesMaxBytes) + 16 * 1024;
+export function jsonBodyMaxBytes(
+  messageMaxBytes: number,
+  attributesMaxBytes: number = limits.attributesMaxBytes,
+): number {
+  return 6 * (messageMaxBytes + attributesMaxBytes) + 16 * 1024;
 }
 
 /**
@@ -39,29 +43,6 @@ export async function readJson<T>(
   }
   return check(schema, value, "the body");
 }
-
-/**
- * A great body of tiny values keeps parser and schema busy for seconds, and whoever is let in may send it: a right is asked for
- * only once the body is known. Each value but the first follows a comma or opens a list or object. @throws TodokuError `limit_exceeded`.
- */
-function checkValueCount(bytes: Uint8Array): void {
-  const { jsonBodyMaxValues } = limits.http;
-  if (bytes.length <= jsonBodyMaxValues) return;
-  let count = 0;
-  let isInText = false;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (byte === quote) isInText = !isInText;
-    else if (isInText) at += byte === backslash ? 1 : 0;
-    else if (byte === comma || byte === openBracket || byte === openBrace) count++;
-    if (count <= jsonBodyMaxValues) continue;
-    throw new TodokuError("limit_exceeded", `request limit: the body must have <= ${jsonBodyMaxValues} values`, {
-      subject: "request_size",
-    });
-  }
-}
-
-const [quote, comma, openBracket, backslash, openBrace] = Buffer.from('",[\\{');
 
 /** For calls without a body: a page must not reach them with a form either. @throws TodokuError `invalid_argument`. */
 export function refuseForms(request: IncomingMessage): void {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { TodokuError } from "../../domain/errors.ts";
+import { connectionNotFound } from "../../domain/connections/listing.ts";
 import { connectionSchema, cursorSchema, kickSchema, pageQuery, toConnectionJson, toKick } from "./connection-codec.ts";
 import { operation } from "./operation.ts";
 import type { Routes } from "./routes.ts";
@@ -50,7 +50,7 @@ export const connectionRoutes: Routes = {
       handle({ principal, path: { connection: connectionId }, context, parts }) {
         const advice = { reason: "kicked", reconnect: true };
         if (parts.connections.kick(principal, { connectionId }, advice) === 0) {
-          throw new TodokuError("not_found", `there is no connection "${connectionId}"`, { subject: "connection" });
+          throw connectionNotFound(connectionId);
         }
         return context.body(null, 204);
       },

@@ -47,7 +47,7 @@ export const newEnvironmentSchema = z
     from: z
       .string()
       .optional()
-      .meta({ description: "The environment whose settings, caches and queues it begins with" }),
+      .meta({ description: "The environment whose settings, caches, queues and event topics it begins with" }),
     secretsFrom: secretsFrom.optional(),
     settings: settingsChangesSchema.optional(),
   })

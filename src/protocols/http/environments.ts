@@ -41,7 +41,7 @@ export const environmentRoutes: Routes = {
       tag: "environments",
       summary: "Create an environment, and a super-user key of it",
       description:
-        "With `from` it begins with the settings, caches and queues of another, all of them empty; keys, secrets and data are never copied.",
+        "With `from` it begins with the settings, caches, queues and event topics of another, all of them empty; keys, secrets and data are never copied.",
       body: newEnvironmentSchema,
       answers: { 201: { description: "The new environment and its first key", schema: createdEnvironmentSchema } },
       async handle({ principal, body: { name, ...request }, context, parts }) {

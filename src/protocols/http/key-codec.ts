@@ -15,6 +15,10 @@ export const newKeySchema = z
       .meta({ description: "It may also make and destroy environments: a super user; only operators make one" }),
     grants: z.array(grantSchema).optional().meta({ description: "What it may do when it is no super user: 1 to 20" }),
     validForSeconds: z.number().optional().meta({ description: "1 or more; default: it does not expire" }),
+    accessKey: z
+      .boolean()
+      .optional()
+      .meta({ description: "AWS clients may sign with it: the answer has an access key too. Default: false" }),
   })
   .meta({ id: "NewKey", description: "One of `superUser`, `operator` and `grants`" });
 
@@ -29,23 +33,32 @@ export const keySchema = z
     superUser: z.boolean(),
     operator: z.boolean(),
     grants: z.array(grantSchema),
+    hasAccessKey: z.boolean().meta({ description: "AWS clients may sign with it: `keyId` is their access key id" }),
   })
   .meta({ id: "Key" });
+
+/** Of a key that AWS clients may sign with. */
+export const accessKeyFields = {
+  accessKeyId: z.string().optional().meta({ description: "`AWS_ACCESS_KEY_ID`: the key's id" }),
+  secretAccessKey: z.string().optional().meta({ description: "`AWS_SECRET_ACCESS_KEY`; it is never shown again" }),
+};
 
 /** A key that was just made: the one time that it is shown itself. */
 export const createdKeySchema = keySchema
   .extend({
     apiKey: z.string().meta({ description: "The key itself, in Momento's v1 form; it is never shown again" }),
     apiKeyV2: z.string().meta({ description: "The same key in Momento's v2 form, for `fromApiKeyV2`" }),
+    ...accessKeyFields,
   })
   .meta({ id: "CreatedKey" });
 
 export function toKeyRequest(body: z.output<typeof newKeySchema>): KeyRequest {
-  const { name, description = "", superUser, operator = false, grants = [], validForSeconds } = body;
+  const { name, description = "", superUser, operator = false, grants = [], validForSeconds, accessKey } = body;
   return {
     ...(name === undefined ? {} : { name }),
     ...{ description, isSuperUser: superUser ?? operator, isOperator: operator, grants },
     ...(validForSeconds === undefined ? {} : { validForMs: validForSeconds * 1000 }),
+    ...(accessKey !== undefined && { withAccessKey: accessKey }),
   };
 }
 
@@ -54,6 +67,6 @@ export function toKeyJson({ isSuperUser, isOperator, expiresAtMs, ...key }: ApiK
 }
 
 /** `endpoint` is what clients of the key dial. */
-export function toCreatedKeyJson({ key, secret }: MadeKey, endpoint: string) {
-  return { ...toKeyJson(key), apiKey: wrapCredential(endpoint, secret), apiKeyV2: toV2(secret) };
+export function toCreatedKeyJson({ key, secret, accessKey }: MadeKey, endpoint: string) {
+  return { ...toKeyJson(key), apiKey: wrapCredential(endpoint, secret), apiKeyV2: toV2(secret), ...accessKey };
 }

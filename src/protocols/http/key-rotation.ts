@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { accessKeyFields } from "./key-codec.ts";
 import { operation } from "./operation.ts";
 import type { Routes } from "./routes.ts";
 
@@ -14,6 +15,7 @@ const rotatedSchema = z
     secretVersion: z.int(),
     oldKeyId: z.string(),
     oldExpiresAtMs: z.number().meta({ description: "Epoch milliseconds" }),
+    ...accessKeyFields,
   })
   .meta({ id: "RotatedKey" });
 
@@ -26,11 +28,13 @@ export const keyRotationRoutes: Routes = {
       summary: "Put a new API key in the place of the one that a secret holds",
       description:
         "It has the name, description, rights and lifetime of the old one, and is written in the same form. May be called again when no " +
-        "answer came: a rotation that is half done is finished, and none is begun beside it.",
+        "answer came: a rotation that is half done is finished, and none is begun beside it. A key with an access key gets a new one, which the " +
+        "answer shows this once: the secret holds the API key only.",
       body: rotateSchema,
       answers: { 200: { description: "It is done", schema: rotatedSchema } },
       async handle({ principal, body: { secret, overlapSeconds }, context, parts }) {
-        return context.json(await parts.keyRotation.rotate(principal, secret, overlapSeconds * 1000));
+        const { accessKey, ...rotated } = await parts.keyRotation.rotate(principal, secret, overlapSeconds * 1000);
+        return context.json({ ...rotated, ...accessKey });
       },
     }),
   },

@@ -23,6 +23,7 @@ interface CreatedKey {
   readonly createdAtMs: number;
   readonly expiresAtMs: number | null;
   readonly detail: string;
+  readonly secretAccessKey?: string;
 }
 
 async function call(method: string, path: string, options: { body?: unknown; apiKey?: string } = {}) {
@@ -51,6 +52,7 @@ describe("API keys", () => {
         superUser: false,
         operator: false,
         grants: allTopics,
+        hasAccessKey: false,
       },
     ]);
     expect(JSON.parse(Buffer.from(apiKey, "base64").toString())).toEqual({
@@ -62,6 +64,16 @@ describe("API keys", () => {
     expect((await call("DELETE", `/v1/keys/${created.keyId}`)).status).toBe(204);
     expect(await (await call("GET", "/v1/keys")).json()).toEqual({ keys: [] });
     expect((await call("DELETE", `/v1/keys/${created.keyId}`)).status).toBe(404);
+  });
+
+  it("have an access key for AWS clients when it is asked for, whose secret is shown this once", async () => {
+    const [status, created] = await create({ grants: allTopics, accessKey: true });
+    expect([status, created]).toMatchObject([201, { accessKeyId: created.keyId, hasAccessKey: true }]);
+    expect(created.secretAccessKey).toMatch(/^[\w-]{43}$/);
+    const listed = await (await call("GET", "/v1/keys")).text();
+    expect(JSON.parse(listed)).toMatchObject({ keys: [{ keyId: created.keyId, hasAccessKey: true }] });
+    expect(listed.includes(created.secretAccessKey ?? "")).toBe(false);
+    await call("DELETE", `/v1/keys/${created.keyId}`);
   });
 
   it("let their bearer do what their grants say and nothing else, wrapped or bare", async () => {

@@ -29,6 +29,25 @@ const topic = { cache: "c", topic: "t" };
 const webhook = { cache: "c", webhook: "w" };
 const grants = [{ resource: "topic", role: "subscribe", cache: { all: true }, topic: { prefix: "t" } }];
 
+let lastHandler = 0;
+/** A new handler, whose runtime is this test. */
+async function attached(call: Call): Promise<{ readonly id: string; readonly name: string }> {
+  const response = await call("attachHandler", { body: { name: `h${++lastHandler}` } });
+  return (await response.json()) as { id: string; name: string };
+}
+/** One that is called, and has not been asked for its work. */
+async function invoked(call: Call) {
+  const { id, name } = await attached(call);
+  void call("invokeHandler", { path: { handler: name }, body: 1 }).then((response) => response.body?.cancel());
+  return { attachment: id };
+}
+/** One that has. */
+async function taken(call: Call) {
+  const { attachment } = await invoked(call);
+  const next = await call("nextInvocation", { path: { attachment } });
+  return { attachment, invocation: ((await next.json()) as { id: string }).id };
+}
+
 /** One request for each operation, by its id. They run in the order of the document, each by itself. */
 const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
   getOwnEnvironment: () => ({}),
@@ -83,6 +102,30 @@ const examples: Record<string, (call: Call) => Example | Promise<Example>> = {
   listDeadLetters: () => ({ path: webhook, query: "?limit=1&after=0" }),
   dropDeadLetters: () => ({ path: webhook }),
   replayDeadLetters: () => ({ path: webhook, body: {} }),
+  listHandlers: () => ({}),
+  readHandler: async (call) => ({ path: { handler: (await attached(call)).name } }),
+  invokeHandler: async (call) => {
+    const { id, name } = await attached(call);
+    const path = { attachment: id };
+    const answer = call("nextInvocation", { path }).then(async (next) => {
+      const { id: invocation } = (await next.json()) as { id: string };
+      await call("respondToInvocation", { path: { ...path, invocation }, body: { payload: "{}" } });
+    });
+    answer.catch(() => undefined);
+    return { path: { handler: name }, body: { a: [1] } };
+  },
+  readHandlerLogs: () => ({ path: { handler: "h1" }, query: "?limit=5" }),
+  attachHandler: () => ({
+    body: { name: "new", sources: [{ queue: "q" }, { topic: "messages", filter: { kind: ["a"] } }], env: { A: "b" } },
+  }),
+  detachHandler: async (call) => ({ path: { attachment: (await attached(call)).id } }),
+  nextInvocation: async (call) => ({ path: { attachment: (await invoked(call)).attachment } }),
+  respondToInvocation: async (call) => ({ path: await taken(call), body: { payload: "1" } }),
+  failInvocation: async (call) => ({ path: await taken(call), body: { payload: "{}", isHandled: false } }),
+  addHandlerLogs: async (call) => ({
+    path: { attachment: (await attached(call)).id },
+    body: { lines: [{ atMs: 1, stream: "stdout", text: "a" }] },
+  }),
   notify: () => ({ body: { users: ["alice"], exclude_users: null, data: { text: "hello" }, id: "n-1" } }),
   listUsers: () => ({ query: "?connected=true&limit=1000" }),
   getPresence: () => ({ path: { user: "alice" } }),

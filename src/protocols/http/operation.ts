@@ -19,6 +19,7 @@ export const tags = {
   topics: "Ordered logs that are published to and followed",
   queues: "Messages that are received, worked off and deleted",
   webhooks: "Durable subscriptions of topics to URLs",
+  handlers: "Functions of one's own that queues, topics and calls invoke",
   notifications: "Frames for users, wherever they are connected",
   connections: "Open WebSockets, and the users behind them",
   tokens: "Disposable tokens, which say exactly who may do what and until when",

@@ -11,6 +11,7 @@ import type { Presence } from "../../domain/connections/presence.ts";
 import type { EngineHealth } from "../../domain/engine.ts";
 import type { Environments } from "../../domain/environments/environments.ts";
 import type { TodokuError } from "../../domain/errors.ts";
+import type { Handlers } from "../../domain/handlers/handlers.ts";
 import type { ConnectionGuard } from "../../domain/limiting/connection-guard.ts";
 import type { Notifier } from "../../domain/notifications/notifier.ts";
 import type { QueueMessages } from "../../domain/queues/messages.ts";
@@ -42,6 +43,7 @@ export interface HttpOptions {
   readonly queues: Queues;
   readonly queueMessages: QueueMessages;
   readonly webhooks: Webhooks;
+  readonly handlers: Handlers;
   readonly connections: Connections;
   readonly presence: Pick<Presence, "of">;
   readonly notifier: Pick<Notifier, "notify">;

@@ -30,6 +30,19 @@ const delaySeconds = seconds(0, bounds.delayMs.max).meta({
 const retentionSeconds = seconds(bounds.retentionMs.min, bounds.retentionMs.max).meta({
   description: "How long a message is kept",
 });
+const waitSeconds = seconds(0, bounds.waitMaxMs).meta({
+  description: "How long a receive waits for the first message when it does not say",
+});
+const { min: messageMinBytes, max: messageMaxMaxBytes } = bounds.messageMaxBytes;
+const messageMaxBytes = z.int().min(messageMinBytes).max(messageMaxMaxBytes).meta({
+  description: "Bytes of a message's body and attributes together",
+});
+const deadLetterSources = z.array(z.string()).max(bounds.deadLetterSourcesMax).meta({
+  description: "The queues whose dead letters it takes; without it: those of any queue that names it",
+});
+const tags = z
+  .record(z.string(), z.string())
+  .meta({ description: `At most ${bounds.tags.max}; they mean nothing to the server` });
 const batchOf = <T extends z.ZodType>(entry: T) => z.array(entry).min(1).max(bounds.batchMaxMessages);
 const epochMs = (description: string) => z.number().meta({ description: `${description}; epoch milliseconds` });
 const maxMessages = (max: number) => z.int().min(1).max(max);
@@ -42,23 +55,38 @@ const settings = {
   visibilitySeconds: visibilitySeconds.optional(),
   delaySeconds: delaySeconds.optional(),
   retentionSeconds: retentionSeconds.optional(),
+  waitSeconds: waitSeconds.optional(),
+  messageMaxBytes: messageMaxBytes.optional(),
 };
 export const newQueueSchema = z
   .strictObject({
     name: z.string().meta({ description: `1 to ${bounds.nameMaxLength} of A-Z, a-z, 0-9, - and _` }),
     ...settings,
     deadLetter: deadLetterRule.optional(),
+    deadLetterSources: deadLetterSources.optional(),
+    tags: tags.optional(),
   })
   .meta({ id: "NewQueue" });
 export const queueChangesSchema = z
-  .strictObject({ ...settings, deadLetter: deadLetterRule.nullable().optional() })
-  .meta({ id: "QueueChanges", description: "What is left out stays; `deadLetter: null` takes the rule away" });
+  .strictObject({
+    ...settings,
+    deadLetter: deadLetterRule.nullable().optional(),
+    deadLetterSources: deadLetterSources.nullable().optional(),
+    tags: z.record(z.string(), z.string().nullable()).optional(),
+  })
+  .meta({
+    id: "QueueChanges",
+    description: "What is left out stays; null takes a rule, the bound on sources or one tag away",
+  });
 export const queueSchema = z
   .object({
     name: z.string(),
-    ...{ visibilitySeconds, delaySeconds, retentionSeconds },
+    ...{ visibilitySeconds, delaySeconds, retentionSeconds, waitSeconds, messageMaxBytes },
     deadLetter: deadLetterRule.optional(),
+    deadLetterSources: deadLetterSources.optional(),
+    tags: tags.optional(),
     createdAtMs: epochMs("When it was made"),
+    modifiedAtMs: epochMs("When its settings were last changed"),
   })
   .meta({ id: "Queue" });
 export const queueWithCountsSchema = queueSchema
@@ -75,7 +103,9 @@ export const queueWithCountsSchema = queueSchema
 
 const sentMessage = z
   .strictObject({
-    body: z.string().meta({ description: "Not empty; with the attributes at most 256 KiB as UTF-8" }),
+    body: z
+      .string()
+      .meta({ description: "Not empty; with the attributes at most the queue's `messageMaxBytes` as UTF-8" }),
     attributes: attributesField.optional(),
     delaySeconds: delaySeconds.optional(),
     messageId: z.string().optional().meta({
@@ -87,7 +117,9 @@ export const sendSchema = z.union([sentMessage, z.strictObject({ messages: batch
 
 export const receiveSchema = z.strictObject({
   maxMessages: maxMessages(bounds.batchMaxMessages).default(1),
-  waitSeconds: seconds(0, bounds.waitMaxMs).default(0).meta({ description: "How long to wait for the first message" }),
+  waitSeconds: seconds(0, bounds.waitMaxMs)
+    .optional()
+    .meta({ description: "How long to wait for the first message; default: the queue's" }),
   visibilitySeconds: visibilitySeconds.optional(),
 });
 
@@ -157,6 +189,10 @@ export function toChanges(body: z.output<typeof queueChangesSchema>): QueueChang
     delayMs: optionalMs(body.delaySeconds),
     retentionMs: optionalMs(body.retentionSeconds),
     deadLetter: body.deadLetter,
+    waitMs: optionalMs(body.waitSeconds),
+    messageMaxBytes: body.messageMaxBytes,
+    deadLetterSources: body.deadLetterSources,
+    tags: body.tags,
   };
 }
 
@@ -167,7 +203,7 @@ export function toSentMessage({ delaySeconds, ...message }: z.output<typeof sent
 export function toReceiveRequest(body: z.output<typeof receiveSchema>) {
   return {
     maxMessages: body.maxMessages,
-    waitMs: toMs(body.waitSeconds),
+    waitMs: optionalMs(body.waitSeconds),
     visibilityMs: optionalMs(body.visibilitySeconds),
   };
 }
@@ -178,8 +214,13 @@ export function toQueueJson(queue: Queue): z.output<typeof queueSchema> {
     visibilitySeconds: queue.visibilityMs / 1000,
     delaySeconds: queue.delayMs / 1000,
     retentionSeconds: queue.retentionMs / 1000,
+    waitSeconds: queue.waitMs / 1000,
+    messageMaxBytes: queue.messageMaxBytes,
     ...(queue.deadLetter ? { deadLetter: queue.deadLetter } : {}),
+    ...(queue.deadLetterSources ? { deadLetterSources: [...queue.deadLetterSources] } : {}),
+    ...(Object.keys(queue.tags).length > 0 ? { tags: queue.tags } : {}),
     createdAtMs: queue.createdAtMs,
+    modifiedAtMs: queue.modifiedAtMs,
   };
 }
 

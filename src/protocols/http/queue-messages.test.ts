@@ -56,7 +56,7 @@ describe("send", () => {
   });
 
   it("takes a batch of the greatest messages, however JSON writes them", async () => {
-    const body = "\u0001".repeat(limits.queue.bodyMaxBytes);
+    const body = "\u0001".repeat(limits.queue.messageMaxBytes.default);
     const { status, json } = await send(...Array(limits.queue.batchMaxMessages).fill(body));
     expect([status, json.messages.length]).toEqual([200, 10]);
     expect((await receive({ maxMessages: 10 })).map((message: { body: string }) => message.body === body)).toEqual(
@@ -67,7 +67,7 @@ describe("send", () => {
   it.each([
     ["nothing", {}, 400, '"body"'],
     ["an empty body", { body: "" }, 400, "the body must not be empty"],
-    ["a large body", { body: "x".repeat(limits.queue.bodyMaxBytes + 1) }, 413, "must be <= 262144"],
+    ["a large body", { body: "x".repeat(limits.queue.messageMaxBytes.default + 1) }, 413, "must be <= 262144"],
     ["half a character", { body: "\ud800" }, 400, "well-formed"],
     ["a long delay", { body: "a", delaySeconds: 901 }, 400, "delaySeconds"],
     ["an empty id", { body: "a", messageId: "" }, 400, "messageId"],
@@ -157,7 +157,7 @@ describe("peek", () => {
 
 /** A large answer: more than the kernel holds of a socket that nobody reads. */
 async function sendLarge(): Promise<void> {
-  await send(...Array(10).fill("\u0001".repeat(limits.queue.bodyMaxBytes)));
+  await send(...Array(10).fill("\u0001".repeat(limits.queue.messageMaxBytes.default)));
 }
 
 async function expectUncounted(messages: number): Promise<void> {

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { TodokuError } from "../../domain/errors.ts";
 import { limits } from "../../domain/limits.ts";
-import type { Received } from "../../domain/queues/messages.ts";
 import type { SendResult } from "../../domain/queues/store.ts";
 import { watchClient } from "../../lib/client-presence.ts";
+import { giveBackUnread } from "../unread-receives.ts";
 import { jsonBodyMaxBytes } from "./body.ts";
 import { problemSchema, toProblem } from "./errors.ts";
 import { operation } from "./operation.ts";
@@ -25,7 +25,8 @@ import {
 import type { Routes } from "./routes.ts";
 
 const path = z.object({ queue: queueParameter });
-const sendMaxBytes = limits.queue.batchMaxMessages * jsonBodyMaxBytes(limits.queue.bodyMaxBytes);
+const { batchMaxBytes, batchMaxMessages } = limits.queue;
+const sendMaxBytes = jsonBodyMaxBytes(batchMaxBytes) + batchMaxMessages * jsonBodyMaxBytes(0);
 
 const sentSchema = z.object({
   messageId: z.string(),
@@ -68,7 +69,7 @@ export const queueMessageRoutes: Routes = {
       tag: "queues",
       summary: "Receive messages, waiting for the first one if there is none",
       description:
-        "They stay hidden from others until they are deleted or their visibility is over. Empty when nothing came within `waitSeconds`. " +
+        "They stay hidden from others until they are deleted or their visibility is over. Empty when nothing came within `waitSeconds` (default: the queue's). " +
         "When the client leaves before it has the whole answer, the messages are ready again at once and the receive is not counted.",
       path,
       body: receiveSchema,
@@ -144,12 +145,4 @@ export const queueMessageRoutes: Routes = {
 
 function toResultJson(result: SendResult) {
   return result instanceof TodokuError ? { error: toProblem(result) } : result;
-}
-
-/** When this fails the messages come back by themselves: their visibility ends. */
-function giveBackUnread(received: Received, closed: AbortSignal): void {
-  if (received.messages.length === 0) return;
-  const giveBack = () => void received.giveBack().catch(() => {});
-  if (closed.aborted) giveBack();
-  else closed.addEventListener("abort", giveBack, { once: true });
 }

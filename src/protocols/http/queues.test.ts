@@ -27,26 +27,34 @@ describe("/v1/queues", () => {
       visibilitySeconds: 30,
       delaySeconds: 0,
       retentionSeconds: 345_600,
+      waitSeconds: 0,
+      messageMaxBytes: 262_144,
       createdAtMs: expect.any(Number),
+      modifiedAtMs: expect.any(Number),
     };
     expect(await call("POST", "", { name: "dead" })).toEqual({ status: 201, json: { name: "dead", ...defaults } });
     const settings = {
       visibilitySeconds: 1.001,
       delaySeconds: 0.029,
       retentionSeconds: 60,
+      waitSeconds: 0.5,
+      messageMaxBytes: 1024,
       deadLetter: { queue: "dead", maxReceives: 3 },
+      deadLetterSources: [],
+      tags: { team: "a", stage: "b" },
     };
     const created = await call("POST", "", { name: "orders", ...settings });
-    expect(created).toEqual({ status: 201, json: { name: "orders", ...settings, createdAtMs: expect.any(Number) } });
+    expect(created).toEqual({ status: 201, json: { name: "orders", ...defaults, ...settings } });
     expect((await call("GET", "")).json).toEqual({ queues: [{ name: "dead", ...defaults }, created.json] });
     expect(await call("GET", "/orders")).toEqual({
       status: 200,
       json: { ...created.json, messages: { ready: 0, delayed: 0, inFlight: 0 }, bytes: 0 },
     });
-    const { deadLetter: _, ...rest } = created.json;
-    expect(await call("PATCH", "/orders", { delaySeconds: 2, deadLetter: null })).toEqual({
+    const { deadLetter: _, deadLetterSources: __, ...rest } = created.json;
+    const nothing = { deadLetter: null, deadLetterSources: null, tags: { stage: null } };
+    expect(await call("PATCH", "/orders", { delaySeconds: 2, ...nothing })).toEqual({
       status: 200,
-      json: { ...rest, delaySeconds: 2 },
+      json: { ...rest, delaySeconds: 2, tags: { team: "a" }, modifiedAtMs: expect.any(Number) },
     });
     expect((await call("DELETE", "/orders")).status).toBe(204);
     expect(await call("GET", "/orders")).toMatchObject({ status: 404, json: { code: "not_found" } });

@@ -50,6 +50,17 @@ describe("publish", () => {
     expect(Buffer.from(String(binary?.binary), "base64")).toHaveLength(size);
   });
 
+  it("takes a hundred attributes of 256 KiB together however JSON writes them, and refuses one more of either", async () => {
+    const { maxCount, maxBytes } = limits.topicAttributes;
+    const attributes = (count: number, value: string) =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, { type: "String", value }]));
+    expect((await publish("attributes", { text: "a", attributes: attributes(maxCount, "v") })).status).toBe(200);
+    const largest = "\u0001".repeat(maxBytes - "k0String".length);
+    expect((await publish("attributes", { text: "a", attributes: attributes(1, largest) })).status).toBe(200);
+    expect((await publish("attributes", { text: "a", attributes: attributes(maxCount + 1, "v") })).status).toBe(400);
+    expect((await publish("attributes", { text: "a", attributes: attributes(1, `${largest}a`) })).status).toBe(413);
+  });
+
   it("refuses an attribute named __proto__, which an object cannot carry", async () => {
     const body = '{"text":"x","attributes":{"__proto__":{"type":"String","value":"v"}}}';
     const response = await publish("proto", body);

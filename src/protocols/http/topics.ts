@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { TodokuError } from "../../domain/errors.ts";
+import { limits } from "../../domain/limits.ts";
 import { formatPosition } from "../../domain/topics/position.ts";
 import { jsonBodyMaxBytes } from "./body.ts";
 import { itemSchema, positionSchema, publishSchema, toItemJson, toMessage } from "./codec.ts";
@@ -32,7 +33,8 @@ export const topicRoutes: Routes = {
       description: "Answered once the message is as durable as its cache promises. A topic needs no creation.",
       path,
       body: publishSchema,
-      bodyMaxBytes: ({ topics }, principal) => jsonBodyMaxBytes(topics.messageMaxBytes(principal?.environment ?? "")),
+      bodyMaxBytes: ({ topics }, principal) =>
+        jsonBodyMaxBytes(topics.messageMaxBytes(principal?.environment ?? ""), limits.topicAttributes.maxBytes),
       answers: { 200: { description: "Where it is", schema: publishedSchema } },
       async handle({ principal, path: { cache, topic }, body, context, parts }) {
         const { position, isRepeat } = await parts.topics.publish(principal, cache, topic, toMessage(body));

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { limits } from "../../domain/limits.ts";
 import type { Outcome } from "../../domain/subscriptions/destination.ts";
-import type { DurableSubscription } from "../../domain/subscriptions/subscription.ts";
+import type { Webhook } from "../../domain/subscriptions/subscription.ts";
 import type { WebhookInfo } from "../../domain/subscriptions/webhooks.ts";
 import { formatPosition } from "../../domain/topics/position.ts";
 import { positionSchema } from "./codec.ts";
@@ -112,7 +112,7 @@ export function roundMs(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-export function toWebhookJson(subscription: DurableSubscription): z.output<typeof webhookSchema> {
+export function toWebhookJson(subscription: Webhook): z.output<typeof webhookSchema> {
   const { cache, name, topic, destination, isOrdered, pause, createdAtMs } = subscription;
   return {
     ...{ cache, name, topic, url: destination.url, ordered: isOrdered },

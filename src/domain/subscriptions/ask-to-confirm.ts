@@ -1,0 +1,34 @@
+import { randomUUID } from "node:crypto";
+import { topicArnOf } from "../event-topics/arns.ts";
+import type { SnsConfirmation } from "../event-topics/confirmation.ts";
+import type { EventSubscription } from "./event-subscription.ts";
+import type { EventSubscriptionParts } from "./event-subscriptions.ts";
+
+/** As SNS does: 20 s apart, four attempts in all. Who subscribes again is asked again. */
+const attemptsMax = 4;
+const retryMs = 20_000;
+
+/** Asks whoever answers at the subscription's URL, in the background, until somebody there takes the question. */
+export function askToConfirm(
+  parts: Pick<EventSubscriptionParts, "confirmations" | "wheel" | "log" | "wallMs">,
+  { environment, topic, target, place }: EventSubscription,
+  token: string,
+): void {
+  const confirmation: SnsConfirmation = {
+    ...{ environment, place, token, url: target.address },
+    messageId: randomUUID(),
+    topicArn: topicArnOf(place.region, topic),
+    timestamp: new Date(parts.wallMs()).toISOString(),
+  };
+  const attempt = async (number: number): Promise<void> => {
+    const outcome = await parts.confirmations.sendConfirmation(confirmation);
+    if (outcome.verdict === "delivered") return;
+    if (outcome.verdict === "retry" && number < attemptsMax) {
+      parts.wheel.schedule(retryMs, () => void attempt(number + 1));
+      return;
+    }
+    const about = { environment, topic, origin: new URL(target.address).origin, status: outcome.status };
+    parts.log.warn(about, `a subscription cannot be confirmed: ${outcome.error}`);
+  };
+  void attempt(1);
+}
