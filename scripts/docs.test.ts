@@ -8,16 +8,21 @@ import { status as grpcStatusNames } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { registerDev } from "../src/cli/commands/dev.ts";
+import { parseResourceFile } from "../src/cli/resources/resource-file.ts";
+import { loadConfig } from "../src/config/load.ts";
 import { configPage } from "../src/config/page.ts";
 import { wrapCredential } from "../src/domain/auth/credential.ts";
 import { errorCodes } from "../src/domain/errors.ts";
 import { limits } from "../src/domain/limits.ts";
 import { grpcStatus } from "../src/protocols/momento/errors.ts";
+import { definitionsOf } from "../src/server/handlers.ts";
 import { aSession, GrpcCall } from "../test/support/grpc.ts";
 import { aServer } from "../test/support/server.ts";
 import { aCertificate } from "../test/support/tls.ts";
 
 const root = resolve(import.meta.dirname, "..");
+/** Inside node_modules, so that the imports of the scripts are found, and git does not see them. */
+const cacheFolder = join(root, "node_modules/.cache/todoku-docs");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const pages = [
   "README.md",
@@ -91,6 +96,27 @@ describe("links", () => {
       return anchor === undefined || anchors(readFileSync(target, "utf8")).includes(anchor) ? [] : [link];
     });
     expect(broken).toEqual([]);
+  });
+});
+
+describe("docs/guides", () => {
+  const files = pages
+    .filter((page) => page.startsWith("docs/guides"))
+    .flatMap((page) => blocks(read(page), "yaml").map((text) => ({ page, text })));
+  const configs = files.filter(({ text }) => text.startsWith("# todoku.config.yaml\n"));
+  const resources = files.filter(({ text }) => text.startsWith("# todoku.yaml\n"));
+
+  it.each(configs)("$page has a configuration that the server takes", ({ text }) => {
+    mkdirSync(cacheFolder, { recursive: true });
+    const file = join(cacheFolder, "todoku.config.yaml");
+    writeFileSync(file, text);
+    const { config, warnings } = loadConfig({ mode: "dev", file });
+    expect(warnings).toEqual([]);
+    expect(definitionsOf(config.handlers, "dev").map(({ name }) => name)).toEqual(Object.keys(config.handlers));
+  });
+
+  it.each(resources)("$page has a file that `todoku apply` takes", ({ text }) => {
+    expect(parseResourceFile(text).keys).not.toEqual([]);
   });
 });
 
@@ -182,7 +208,7 @@ describe("docs/reference", () => {
     registerDev(program);
     const flags = program.commands[0]?.options.map((option) => option.long) ?? [];
     // What the objects of a list have is set with the list.
-    const fields = rows("docs/reference/config.md").filter(([path = ""]) => !path.includes("[]"));
+    const fields = rows("docs/reference/config.md").filter(([path = ""]) => !/\[\]|<name>/.test(path));
     const listed = fields.map(([, flag = ""]) => flag.replaceAll("`", ""));
     expect(["--config", ...listed]).toEqual(flags);
   });
@@ -231,6 +257,7 @@ describe("a started server", () => {
     const webhook = { topic: "webhook", url: "http://127.0.0.1:9" };
     expect((await post("/v1/webhooks/metrics/w", webhook, "PUT")).status).toBe(201);
     expect((await post("/v1/notifications", { data: "x" })).status).toBe(200);
+    expect((await post("/v1/handler-attachments", { name: "metrics" })).status).toBe(201);
     const aws = { method: "POST", headers: { "x-amz-target": "AmazonSQS.ListQueues" }, body: "{}" };
     expect((await fetch(server.url, aws)).status).toBe(200);
     const socketEnd = (query: string) => {
@@ -286,6 +313,7 @@ describe("a started server", () => {
   );
 
   describe.each([
+    ["aws.md", 1],
     ["momento-node.md", 6],
     ["queues.md", 2],
     ["test-your-client.md", 1],
@@ -306,12 +334,10 @@ describe("a started server", () => {
       const wantsKey = text.includes("TODOKU_API_KEY");
       const { port, devKey = "" } = wantsKey ? keyed : server;
       expect(text).toContain("8080");
-      // Inside node_modules, so that the imports of the script are found, and git does not see it.
-      const folder = join(root, "node_modules/.cache/todoku-docs");
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, name), text.replaceAll("8080", String(port)));
+      mkdirSync(cacheFolder, { recursive: true });
+      writeFileSync(join(cacheFolder, name), text.replaceAll("8080", String(port)));
       const env = { ...process.env, TODOKU_API_KEY: wantsKey ? wrapCredential(`127.0.0.1:${port}`, devKey) : "" };
-      expect(await runScript(join(folder, name), env)).toEqual({ code: 0, stdout: output, stderr: "" });
+      expect(await runScript(join(cacheFolder, name), env)).toEqual({ code: 0, stdout: output, stderr: "" });
     });
   });
 });

@@ -352,8 +352,8 @@ export const limits = {
 
   /** The door for AWS clients. */
   aws: {
-    /** One request: what SQS and SNS take at most (1 MiB, escaped as JSON or a form writes most texts). An event for a handler may be larger. */
-    bodyMaxBytes: 1.25 * mib,
+    /** One request: what SQS takes at most (1 MiB), each byte of it escaped with three, as forms do and JSON at worst. An event for a handler may be larger. */
+    bodyMaxBytes: 3.25 * mib,
     /** Of body and address: ten messages with ten attributes of three fields each, seven times over. */
     formMaxFields: 2500,
     /** AWS: five minutes between the clocks of client and server. */

@@ -26,8 +26,9 @@ interface DrainParts {
 }
 
 /**
- * Stops without hurting anybody. Webhooks deliver nothing new, and handlers get nothing new: those that are at work may still call. Readiness says 503 already: balancers get the time to notice; then nobody new is let in, waiting
- * receives are answered, and streams and WebSockets are told to reconnect one after the other; calls that run are finished; at last everything is cut.
+ * Stops without hurting anybody. Webhooks deliver nothing new. Readiness says 503 already: balancers get the time to notice; then handlers get
+ * nothing new, and those that are at work may still call; then nobody new is let in, waiting receives are answered, and streams and WebSockets are
+ * told to reconnect one after the other; calls that run are finished; at last everything is cut.
  */
 export async function drain(
   parts: DrainParts,
@@ -36,10 +37,9 @@ export async function drain(
   const { topics, connections, queueMessages, deliveries, handlers, notificationWorker, notifier } = parts;
   const { listener, onLeaving, closeDoors } = parts;
   const delivered = deliveries.stop();
-  // What they do calls this server: it ends while calls are still taken.
-  const stopped = handlers.stop(graceSeconds * 1000);
   if (delaySeconds > 0) await wait(delaySeconds * 1000);
-  await stopped;
+  // What they do calls this server: it ends while calls are still taken.
+  await handlers.stop(graceSeconds * 1000);
   onLeaving();
   listener.stopAccepting();
   // Whom it would reach from now on is being sent away: what comes waits for the next start.

@@ -29,13 +29,13 @@ export function thrown(errorMessage: string, errorType = "Error"): InvocationRes
 }
 
 /** What a test says of an invocation. `event` is parsed. */
-export type Answer = (
+type Answer = (
   event: { readonly Records: readonly Record<string, never>[] },
   invocation: Invocation,
 ) => InvocationResult | Promise<InvocationResult>;
 
 /** The port as a test plays it: the functions are the test's. */
-export class PlayedRuntime implements HandlerRuntime {
+class PlayedRuntime implements HandlerRuntime {
   readonly starts: { readonly definition: HandlerDefinition; readonly parts: RuntimeParts; stops: number }[] = [];
   readonly invocations: Invocation[] = [];
   answer: Answer = () => success(null);

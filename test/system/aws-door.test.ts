@@ -7,6 +7,7 @@ import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClien
 import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configSchema } from "../../src/config/schema.ts";
+import { limits } from "../../src/domain/limits.ts";
 import { createLog } from "../../src/lib/leveled-log.ts";
 import { startServer } from "../../src/server/server.ts";
 import { type AccessKey, type AwsServer, anAwsServer, pythonAws } from "../support/aws.ts";
@@ -218,10 +219,10 @@ describe("what is no good request", () => {
     ],
     [
       "a body that is too large",
-      "x".repeat(1_310_721),
+      "x".repeat(limits.aws.bodyMaxBytes + 1),
       { "x-amz-target": "AmazonSQS.SendMessage" },
       413,
-      /must have <= 1310720 bytes/,
+      /must have <= 3407872 bytes/,
     ],
     [
       "no signature",

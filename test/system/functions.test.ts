@@ -1,5 +1,5 @@
 // Functions over HTTP: their URLs, and REST APIs in front of them. Most are the test's own, behind a URL; those of the article's style are processes.
-import { connect as connectHttp2 } from "node:http2";
+import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { aFunctionEndpoint, type FunctionEvent } from "../support/function-endpoint.ts";
@@ -204,6 +204,28 @@ describe("a function that fails", () => {
     expect(await outcome("/open")).toMatchObject({ status: 502 });
     const { lines } = await api.get("/v1/handlers/app/logs");
     expect(lines.at(-1).text).toContain("no object with a statusCode");
+  });
+});
+
+describe("headers that HTTP/2 does not take", () => {
+  const over2 = async (path: string) => {
+    const session = connectHttp2(server.url);
+    const { promise, resolve: answered, reject } = Promise.withResolvers<IncomingHttpHeaders>();
+    const stream = session.request({ ":path": path }).on("response", answered).on("error", reject);
+    stream.on("close", () => reject(new Error("no answer"))).end();
+    stream.resume();
+    const headers = await promise.finally(() => session.destroy());
+    return headers[":status" as keyof IncomingHttpHeaders] as unknown as number;
+  };
+
+  it.each<[string, unknown, number]>([
+    ["of one hop", { statusCode: 200, headers: { "HTTP2-Settings": "x", TE: "gzip", Upgrade: "h2c" } }, 200],
+    ["that are there once, twice", { statusCode: 200, multiValueHeaders: { "content-type": ["a/b", "c/d"] } }, 502],
+    ["of a megabyte", { statusCode: 200, headers: { a: "x".repeat(1024 * 1024) } }, 502],
+    ["by the ten thousand", { statusCode: 200, multiValueHeaders: { a: Array.from({ length: 1e4 }, () => "") } }, 502],
+  ])("%s end nobody's server", async (_, answer, status) => {
+    app.state.answer = () => answer;
+    expect([await over2("/open"), (await call("/open")).status]).toEqual([status, status]);
   });
 });
 

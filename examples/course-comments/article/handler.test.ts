@@ -1,7 +1,7 @@
 // The article's handler, unmodified, as a handler of a real Todoku: behind its URL, which a webhook calls. It knows nothing but its key, so Todoku has
 // TLS and the name that stands in the key; a preloaded script leads that name to this machine, as a line in /etc/hosts would.
 import { fileURLToPath } from "node:url";
-import { CacheListFetch } from "@gomomento/sdk";
+import { type CacheClient, CacheListFetch } from "@gomomento/sdk";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { localCredential, momentoClients } from "../../../test/support/momento-node.ts";
@@ -82,18 +82,18 @@ async function publishAs(tokenId: string, message: unknown): Promise<void> {
   await publisher.call("POST", "/v1/topics/course-comments/comment", { text }, anyAnswer);
 }
 
-async function comments(courseId: string): Promise<unknown[]> {
-  using clients = momentoClients(localCredential(Number(new URL(url).port)));
-  const answer = await clients.cache.listFetch("course-comments", courseId);
+async function comments(client: CacheClient, courseId: string): Promise<unknown[]> {
+  const answer = await client.listFetch("course-comments", courseId);
   return answer instanceof CacheListFetch.Hit ? answer.valueListString().map((text) => JSON.parse(text)) : [];
 }
 
 describe.each(sdks)("the article's handler with the SDK %s", (sdk) => {
   it("finds a delivery valid, and keeps the comment under the token id; a forged call it denies", async () => {
+    using clients = momentoClients(localCredential(Number(new URL(url).port)));
     const functionUrl = await deploy(sdk);
     const courseId = `123-${sdk}`;
     await publishAs("taylor", { comment: "This course and video is awesome!", courseId, token_id: "mallory" });
-    const kept = await vi.waitUntil(async () => (await comments(courseId))[0], { timeout: 20_000 });
+    const kept = await vi.waitUntil(async () => (await comments(clients.cache, courseId))[0], { timeout: 20_000 });
     expect(kept).toEqual({ userID: "taylor", comment: "This course and video is awesome!" });
     const forged = await fetch(functionUrl, {
       method: "POST",
@@ -101,7 +101,7 @@ describe.each(sdks)("the article's handler with the SDK %s", (sdk) => {
       body: JSON.stringify({ token_id: "mallory", text: JSON.stringify({ courseId, comment: "forged" }) }),
     });
     expect([forged.status, await forged.text()]).toEqual([403, '{"message": "Access Denied!"}']);
-    expect(await comments(courseId)).toHaveLength(1);
+    expect(await comments(clients.cache, courseId)).toHaveLength(1);
     await admin.call("DELETE", `/v1/webhooks/course-comments/${sdk}`, undefined, anyAnswer);
   });
 });

@@ -199,7 +199,7 @@ export class QueueSource {
 }
 
 /** After so many receives: 1, 2, 4 ... s. */
-export function retryAfterMs({ receiveCount }: Pick<QueueRecord, "receiveCount">): number {
+function retryAfterMs({ receiveCount }: Pick<QueueRecord, "receiveCount">): number {
   const { firstMs, maxMs } = limits.handler.retry;
   return Math.min(maxMs, firstMs * 2 ** Math.min(receiveCount - 1, 30));
 }

@@ -7,7 +7,7 @@ import { eventsCache } from "../names.ts";
 const oneOrMore = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
 /** A statement of an IAM policy, as far as grants can say it. */
-export const statementSchema = z.strictObject({
+const statementSchema = z.strictObject({
   Sid: z.string().exactOptional(),
   Effect: z.string(),
   Action: oneOrMore,

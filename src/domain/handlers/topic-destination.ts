@@ -37,7 +37,7 @@ export function createTopicDestination(
 }
 
 /** JSON text. */
-export function topicEvent({ subscription, topic, item }: Pick<Delivery, "subscription" | "topic" | "item">): string {
+function topicEvent({ subscription, topic, item }: Pick<Delivery, "subscription" | "topic" | "item">): string {
   const message = toSnsMessage({
     ...{ environment: subscription.environment, topic, item, protocol: "lambda", place: unknownPlace },
     subscriptionId: subscriptionIdOf(subscription),

@@ -6,22 +6,33 @@ import type { Literal } from "./filter-item.ts";
 type Condition = (values: readonly Literal[] | undefined) => boolean;
 type Test = (value: Literal) => boolean;
 type Fail = (problem: string) => Error;
+type Operator = readonly [name: string, operand: unknown];
 
 /**
- * An operator with what it compares with, such as `{"prefix": "a"}`.
+ * Operators with what they compare with, such as `{"prefix": "a"}`. Networks are one condition, for a value has to be read as an address: in a
+ * list of 25,000 that takes 20 ms, and each of 150 networks would do it again.
  * @param fail makes the error that is thrown of a sentence's end.
  */
-export function toCondition(condition: unknown, fail: Fail): Condition {
-  const [operator, operand] = operatorOf(condition, fail);
+export function toConditions(list: readonly unknown[], fail: Fail): readonly Condition[] {
+  const all = list.map((condition) => operatorOf(condition, fail));
+  const networks = all.filter(([operator]) => operator === "cidr").map(([, operand]) => operand);
+  const conditions = all.filter(([operator]) => operator !== "cidr").map((one) => toCondition(one, fail));
+  return networks.length === 0 ? conditions : [...conditions, someOf(inNetworks(networks, fail))];
+}
+
+function toCondition([operator, operand]: Operator, fail: Fail): Condition {
   if (operator === "exists") {
     if (typeof operand !== "boolean") throw fail("has an exists that is neither true nor false");
     return (values) => (values !== undefined) === operand;
   }
-  const test = toTest(operator, operand, fail);
+  return someOf(toTest(operator, operand, fail));
+}
+
+function someOf(test: Test): Condition {
   return (values) => values?.some(test) === true;
 }
 
-function operatorOf(condition: unknown, fail: Fail): [string, unknown] {
+function operatorOf(condition: unknown, fail: Fail): Operator {
   const isObject = typeof condition === "object" && condition !== null && !Array.isArray(condition);
   const [operator, ...more] = isObject ? Object.entries(condition) : [];
   if (!operator || more.length > 0) {
@@ -40,8 +51,6 @@ function toTest(operator: string, operand: unknown, fail: Fail): Test {
       return anythingBut(operand, fail);
     case "numeric":
       return numeric(operand, fail);
-    case "cidr":
-      return inNetwork(operand, fail);
     default:
       throw fail(
         `has the operator "${operator.slice(0, 50)}"; known are prefix, suffix, equals-ignore-case, anything-but, numeric, exists and cidr`,
@@ -73,7 +82,7 @@ function anythingBut(operand: unknown, fail: Fail): Test {
     return (value) => !test(value);
   }
   const list: readonly unknown[] = Array.isArray(operand) ? operand : [operand];
-  const isRight = list.every((one) => typeof one === "string" || typeof one === "number");
+  const isRight = list.every((one) => typeof one === "string" || Number.isFinite(one));
   if (list.length === 0 || !isRight) throw fail("has an anything-but that is no string, number, or list of these");
   const unwanted = new Set<unknown>(list);
   return (value) => !unwanted.has(value);
@@ -110,8 +119,9 @@ function compareWith(comparison: unknown, bound: unknown, fail: Fail): (value: n
   return (value) => compare(value, bound);
 }
 
-function inNetwork(operand: unknown, fail: Fail): Test {
-  if (typeof operand !== "string" || !isNetwork(operand)) throw fail("has a cidr that is no network like 10.0.0.0/8");
-  const networks = networksOf([operand]);
+function inNetworks(operands: readonly unknown[], fail: Fail): Test {
+  const isRight = (operand: unknown): operand is string => typeof operand === "string" && isNetwork(operand);
+  if (!operands.every(isRight)) throw fail("has a cidr that is no network like 10.0.0.0/8");
+  const networks = networksOf(operands);
   return (value) => typeof value === "string" && isIn(networks, value);
 }

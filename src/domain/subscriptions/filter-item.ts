@@ -32,10 +32,19 @@ export function bodyValues({ isText, bytes }: TopicValue): object | undefined {
   return typeof parsed === "object" && parsed !== null ? parsed : undefined;
 }
 
+/** Of a list that was looked at before: 150 alternatives ask the same one of an item, which may have 100,000 values. */
+const literalsOfLists = new WeakMap<readonly unknown[], readonly Literal[]>();
+
 /** The values at a place, those of lists one by one; undefined when there is none: an object is no value. */
 export function literalsAt(value: unknown): readonly Literal[] | undefined {
   if (isLiteral(value)) return [value];
-  return Array.isArray(value) ? elementsOf(value).filter(isLiteral) : undefined;
+  if (!Array.isArray(value)) return undefined;
+  let literals = literalsOfLists.get(value);
+  if (!literals) {
+    literals = elementsOf(value).filter(isLiteral);
+    literalsOfLists.set(value, literals);
+  }
+  return literals;
 }
 
 /** Elements of lists in lists too: without recursion, for a text may be 100,000 levels deep. */
@@ -51,8 +60,9 @@ export function elementsOf(list: readonly unknown[]): readonly unknown[] {
   return elements;
 }
 
+/** Not a number like 1e999: JSON reads it as infinite and writes it as null, so what keeps a filter would keep another one. */
 export function isLiteral(value: unknown): value is Literal {
-  return value === null || ["string", "number", "boolean"].includes(typeof value);
+  return value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
 }
 
 function parse(text: string): unknown {

@@ -1,5 +1,5 @@
 import { TodokuError } from "../errors.ts";
-import { toCondition } from "./filter-conditions.ts";
+import { toConditions } from "./filter-conditions.ts";
 import { elementsOf, isLiteral, literalsAt } from "./filter-item.ts";
 
 /** Says of the values of an item whether they match. */
@@ -52,11 +52,8 @@ function compileAlternatives(value: unknown, scope: "attributes" | "body", path:
 function compileList(list: readonly unknown[], place: string): (value: unknown) => boolean {
   if (list.length === 0) throw invalid(place, "must not be an empty list");
   const exact = new Set(list.filter(isLiteral));
-  const conditions = list
-    .filter((one) => !isLiteral(one))
-    .map((one) => {
-      return toCondition(one, (problem) => invalid(place, problem));
-    });
+  const operators = list.filter((one) => !isLiteral(one));
+  const conditions = toConditions(operators, (problem) => invalid(place, problem));
   return (value) => {
     const literals = literalsAt(value);
     if (literals?.some((literal) => exact.has(literal))) return true;

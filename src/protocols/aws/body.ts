@@ -29,7 +29,7 @@ export function readForm({ headers }: IncomingMessage, { query, rawQuery }: Addr
   if (countOf(text, formMaxFields) + countOf(rawQuery, formMaxFields) > formMaxFields) {
     throw new AwsError("ValidationError", `the request must have <= ${formMaxFields} fields`);
   }
-  return new URLSearchParams([...query, ...new URLSearchParams(text)]);
+  return text === "" ? query : new URLSearchParams([...query, ...new URLSearchParams(text)]);
 }
 
 /** Fields of a form; past `max` they are not counted on. */

@@ -94,7 +94,7 @@ function readAttribute(name: string, entry: URLSearchParams): { readonly type: s
   if (value === "") throw wrong(name, "must contain a non-empty value for its type");
   if (!value.isWellFormed()) throw wrong(name, "is not well-formed Unicode");
   if (isBinary && Buffer.from(value, "base64").toString("base64") !== value) throw wrong(name, "is not base64");
-  if (type.startsWith("Number") && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i.test(value)) {
+  if (type.startsWith("Number") && !/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?$/i.test(value)) {
     throw wrong(name, "is no number");
   }
   if (type === "String.Array" && !isArray(parse(value))) {
