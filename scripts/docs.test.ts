@@ -16,6 +16,7 @@ import { errorCodes } from "../src/domain/errors.ts";
 import { limits } from "../src/domain/limits.ts";
 import { grpcStatus } from "../src/protocols/momento/errors.ts";
 import { definitionsOf } from "../src/server/handlers.ts";
+import { pythonAws } from "../test/support/aws.ts";
 import { aSession, GrpcCall } from "../test/support/grpc.ts";
 import { aServer } from "../test/support/server.ts";
 import { aCertificate } from "../test/support/tls.ts";
@@ -311,6 +312,12 @@ describe("a started server", () => {
     },
     120_000,
   );
+
+  it("runs the Python of docs/guides/aws.md, with Debian's boto3", async () => {
+    const [script = ""] = blocks(read("docs/guides/aws.md"), "python");
+    const any = { AWS_ACCESS_KEY_ID: "any", AWS_SECRET_ACCESS_KEY: "any", AWS_DEFAULT_REGION: "us-east-1" };
+    expect(await pythonAws(script, { ...any, AWS_ENDPOINT_URL: server.url })).toBe("got one piece of cake\n");
+  });
 
   describe.each([
     ["aws.md", 1],

@@ -39,8 +39,7 @@ function textOf(value) {
 function sendError(path, error) {
   const body = describe(error);
   console.error(body.trace.length > 0 ? body.trace.join("\n") : body.errorMessage);
-  const headers = { "content-type": "application/json", "lambda-runtime-function-error-type": body.errorType };
-  return call("POST", path, JSON.stringify(body), headers);
+  return call("POST", path, JSON.stringify(body), { "content-type": "application/json" });
 }
 
 /** "a/file.function" or "a/file.object.function". */

@@ -35,8 +35,7 @@ class RuntimeApi:
     def send_error(self, path, error):
         body = describe(error)
         print("[ERROR] %s: %s\n%s" % (body["errorType"], body["errorMessage"], "".join(body["stackTrace"])), file=sys.stderr)
-        headers = {"Content-Type": JSON_TYPE, "Lambda-Runtime-Function-Error-Type": body["errorType"]}
-        self.call("POST", path, json.dumps(body).encode(), headers)
+        self.call("POST", path, json.dumps(body).encode(), {"Content-Type": JSON_TYPE})
 
 
 class Context:

@@ -259,7 +259,7 @@ export const limits = {
   },
   /** Durable subscriptions of every kind; the numbers of webhooks hold for all. */
   subscription: {
-    /** Items that a filter passes over before others have their turn of the event loop: some 2 ms of the most expensive policy. */
+    /** Items that a filter looks at before others have their turn of the event loop: some 2 ms of the most expensive policy. A text counts once more for each 256 bytes. */
     passedPerTurn: 1000,
     /** Deliveries of one subscription to a queue: what one commit takes of it. */
     queueInFlight: 128,
@@ -390,6 +390,8 @@ export const limits = {
     /** Lambda: an event, and a result. */
     eventMaxBytes: 6 * mib,
     resultMaxBytes: 6 * mib,
+    /** API Gateway: names and values of one answer over HTTP. Node's own clients take 16 KiB, ours among them. */
+    answerHeadersMaxBytes: 10 * kib,
     /** Names and values of its variables and secrets; Linux lets a process have two megabytes. */
     variablesMaxBytes: 512 * kib,
     /** A batch that failed comes back so much later, doubled with each receive. */

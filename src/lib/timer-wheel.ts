@@ -72,9 +72,18 @@ export class TimerWheel {
     return entry;
   }
 
-  /** Resolves `delayMs` from now or a slot later. */
-  wait(delayMs: number): Promise<void> {
-    return new Promise((resolve) => void this.schedule(delayMs, resolve));
+  /** Resolves `delayMs` from now or a slot later, or when the signal is aborted. */
+  wait(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        deadline.cancel();
+        signal?.removeEventListener("abort", end);
+        resolve();
+      };
+      const deadline = this.schedule(delayMs, end);
+      if (signal?.aborted) end();
+      else signal?.addEventListener("abort", end);
+    });
   }
 
   /** Fires what is due; the interval calls it, and tests with a clock of their own do. */

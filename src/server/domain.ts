@@ -169,7 +169,13 @@ export async function createDomain(parts: DomainParts): Promise<Domain> {
   environments.onGone((environment) => notifications.notificationWorker.forgetEnvironment(environment));
   followEnvironments(environments, { sealer, rates, caches, topics, queues, queueMessages, registry, deliveries });
   const looksAfter = { engine, environments, access, caches, topics, queues, queueMessages, registry, deliveries };
-  const upkeep = new UpkeepWorker({ ...looksAfter, queueMoves, eventTopics, log: logWith(log, { area: "server" }), clock });
+  const upkeep = new UpkeepWorker({
+    ...looksAfter,
+    queueMoves,
+    eventTopics,
+    log: logWith(log, { area: "server" }),
+    clock,
+  });
   upkeep.start();
   identity.start();
   return {

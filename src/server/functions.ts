@@ -8,7 +8,7 @@ import {
   type RestApiSettings,
 } from "../protocols/functions/index.ts";
 
-type ServedConfig = Pick<Config, "behindProxy" | "functions" | "gateway" | "handlers">;
+type ServedConfig = Pick<Config, "behindProxy" | "devOrigins" | "functions" | "gateway" | "handlers">;
 
 /** What the functions' door is made of. */
 interface FunctionsParts extends Omit<FunctionsOptions, "settings" | "isBehindTls"> {
@@ -22,7 +22,8 @@ export function createFunctions({ mode, config, ...parts }: FunctionsParts): Fun
   const settings = {
     environment: functionEnvironment(mode, config),
     origins,
-    restApis: restApis.map((api, i) => toRestApi(api, i, mode, config.gateway)),
+    trustedOrigins: trustedOrigins(origins, mode, config),
+    restApis: restApis.map((api, i) => toRestApi(api, i, mode, config)),
   };
   return createFunctionsDoor({ ...parts, settings, isBehindTls: config.behindProxy });
 }
@@ -31,14 +32,20 @@ function toRestApi(
   api: ServedConfig["functions"]["restApis"][number],
   index: number,
   mode: Mode,
-  { endpoints }: ServedConfig["gateway"],
+  config: ServedConfig,
 ): RestApiSettings {
   const place = `functions.restApis[${index}]`;
-  const inside = endpoints.find(({ path }) => `${path}/`.startsWith(`${api.path}/`));
+  const inside = config.gateway.endpoints.find(({ path }) => `${path}/`.startsWith(`${api.path}/`));
   if (inside) throw wrong(`${place}.path: ${inside.path} of gateway.endpoints is inside it`);
   const environment = api.environment ?? (mode === "dev" ? openPrincipal.environment : undefined);
   if (environment === undefined) throw wrong(`${place}.environment: must be given: whose handlers are its routes?`);
-  return { ...api, environment, origins: api.origins ?? (mode === "dev" ? ["*"] : []) };
+  const origins = api.origins ?? (mode === "dev" ? ["*"] : []);
+  return { ...api, environment, origins, trustedOrigins: trustedOrigins(api.origins ?? [], mode, config) };
+}
+
+/** What anybody may read with a credential no page of elsewhere may do without one, unless its origin was named. */
+function trustedOrigins(named: readonly string[], mode: Mode, { devOrigins }: ServedConfig) {
+  return mode === "dev" ? [...named, ...devOrigins] : undefined;
 }
 
 /** An address names no environment, so there is one for all. */

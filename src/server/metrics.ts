@@ -168,7 +168,11 @@ function webhookMetrics({ deliveries }: MetricSources): Metric[] {
     },
   });
   return [
-    metric("delivered", "items_delivered_total", "Items that receivers of webhooks and subscriptions took since the start"),
+    metric(
+      "delivered",
+      "items_delivered_total",
+      "Items that receivers of webhooks and subscriptions took since the start",
+    ),
     metric("failures", "attempts_failed_total", "Attempts that failed"),
     metric("dead", "items_dead_total", "Items that became dead letters because their receiver did not take them"),
     metric("filtered", "items_filtered_total", "Items that the filter of a subscription passed over"),

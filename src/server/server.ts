@@ -170,7 +170,8 @@ async function serve(
     handleUpgrade: (request, socket, head) => gateway.handleUpgrade(request, socket, head),
     handleHttp(request, response) {
       if (phase === "leaving") leaveConnection(response);
-      if (gateway.accepts(request)) return gateway.handleHttp(request, response);
+      // All AWS clients come to /, which may be a path of the gateway too.
+      if (gateway.accepts(request) && !aws?.accepts(request)) return gateway.handleHttp(request, response);
       const [area, door] = doorOf(request);
       calls.http(area, request, response);
       door.handle(request, response);

@@ -16,7 +16,7 @@ export const elsewhere: Caller = {
 };
 
 /** What a node may have besides the store. */
-export type NodeParts = Partial<Pick<AccessParts, "access" | "rates" | "environments" | "identity">>;
+export type NodeParts = Partial<Pick<AccessParts, "access" | "rates" | "environments" | "identity" | "sealer">>;
 
 /** An embedded engine in a directory of its own, with the services of access over it, as several nodes see it. */
 export async function anAccessStore(wallMs: () => number) {
@@ -33,6 +33,8 @@ export async function anAccessStore(wallMs: () => number) {
 
   return {
     node,
+    /** What nodes seal with by default. */
+    sealer: () => createSealer(store.engine.records, masterKey),
     get engine() {
       return store.engine;
     },

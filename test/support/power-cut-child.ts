@@ -62,7 +62,9 @@ async function useQueue({ queues }: Engine, ids: Ids): Promise<void> {
     const body = `${message} ${message % 3 === 0 ? padding : ""}`;
     const from = { sender: "", traceHeader: undefined };
     const times = { sentAtMs: nowMs, readyAtMs: nowMs };
-    await queues.send(key, [{ messageId: `${message}`, isIdChosen: true, body, attributes: undefined, ...from, ...times }]);
+    await queues.send(key, [
+      { messageId: `${message}`, isIdChosen: true, body, attributes: undefined, ...from, ...times },
+    ]);
     acknowledge({ kind: "sent", message });
     const request = { maxMessages: 3, nowMs, hiddenUntilMs: nowMs + hiddenMs, deadLetter };
     const { messages } = await queues.receive(key, request);

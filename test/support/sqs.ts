@@ -69,7 +69,7 @@ const listNames: Readonly<Record<string, string>> = {
 };
 
 /** An input as the form that boto3 makes of it. */
-export function formOf(
+function formOf(
   action: string,
   { Entries: entries, ...input }: Readonly<Record<string, unknown>>,
 ): URLSearchParams {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect as http2Connect } from "node:http2";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
+import { ApiGatewayManagementApiClient, GetConnectionCommand } from "@aws-sdk/client-apigatewaymanagementapi";
 import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -183,6 +184,36 @@ describe("dev mode", () => {
   });
 });
 
+describe("who calls too often", () => {
+  it("is refused by the names that each service has for it", async () => {
+    await using strict = await anAwsServer({ rates: { key: { callsPerSecond: 1, burst: 5 } } });
+    const { accessKey } = strict;
+    const refusalOf = async (call: () => Promise<unknown>) => {
+      const settled = await Promise.allSettled(Array.from({ length: 7 }, call));
+      return settled.flatMap((one) => (one.status === "rejected" ? [String(one.reason.name)] : [])).at(-1);
+    };
+    const optionsOf = async (grant: object) => strict.clientOptions(await accessKey([grant]));
+    const queues = new SQSClient(await optionsOf(send));
+    const sockets = await optionsOf({ resource: "connection", role: "read-write", user: { all: true } });
+    const api = new ApiGatewayManagementApiClient({ ...sockets, endpoint: `${strict.url}/push` });
+    const parameters = new SSMClient(await optionsOf({ resource: "secret", role: "read", secret: { all: true } }));
+    expect([
+      await refusalOf(() => queues.send(new SendMessageCommand(message))),
+      await refusalOf(() => api.send(new GetConnectionCommand({ ConnectionId: "x" }))),
+      await refusalOf(() => parameters.send(getParameter)),
+    ]).toEqual(["RequestThrottled", "LimitExceededException", "ThrottlingException"]);
+  });
+});
+
+describe("a gateway whose path is /", () => {
+  it("leaves the requests of AWS clients to them", async () => {
+    await using rooted = await anAwsServer({ gateway: { endpoints: [{ path: "/" }] } });
+    const client = new SQSClient(rooted.clientOptions());
+    expect((await client.send(new CreateQueueCommand({ QueueName: "q" }))).QueueUrl).toMatch(/\/000000000000\/q$/);
+    expect((await fetch(rooted.url)).status).toBe(426);
+  });
+});
+
 describe("what is no good request", () => {
   const post = (body: string | Uint8Array, headers: Record<string, string>, path = "/") =>
     fetch(server.url + path, { method: "POST", body: body as string, headers });
@@ -302,10 +333,22 @@ describe("what is no good request", () => {
       expect.stringContaining("InventedByOneWeKnow is not offered"),
     ]);
     await post("{}", { "x-amz-target": "AmazonSQS.InventedByAStranger" });
+    const table = { host: new URL(server.url).host, "x-amz-target": "DynamoDB_20120810.InventedForATable" };
+    const { host: __, ...signedForTable } = await signedHeaders(
+      { method: "POST", path: "/", headers: table, body: "{}" },
+      { ...server.superUser, service: "dynamodb" },
+    );
+    expect(await (await post("{}", signedForTable)).text()).toContain("ValidationException");
+    const path = "/push/@connections/x";
+    const { host: ___, ...signedForPath } = await signedHeaders(
+      { method: "PROPFIND", path, headers: { host: new URL(server.url).host }, body: "" },
+      { ...server.superUser, service: "execute-api" },
+    );
+    expect((await fetch(server.url + path, { method: "PROPFIND", headers: signedForPath })).status).toBe(400);
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     expect(metrics).toMatch(/^todoku_aws_calls_total\{service="sqs",action="SendMessage",outcome="ok"\} \d+$/m);
     expect(metrics).toMatch(/^todoku_aws_calls_total\{service="sqs",action="unknown",outcome="refused"\} \d+$/m);
-    expect(metrics).not.toContain("Invented");
+    expect(metrics).not.toMatch(/Invented|PROPFIND/);
   });
 
   it("is not taken at all where the operator has switched the door off", async () => {

@@ -114,7 +114,7 @@ describe("Invoke", () => {
 
   it("with an event past 6 MB is refused as too large", async () => {
     const Payload = JSON.stringify("x".repeat(6 * 1024 * 1024));
-    const refused = { name: "RequestEntityTooLargeException", $metadata: { httpStatusCode: 413 } };
+    const refused = { name: "RequestTooLargeException", $metadata: { httpStatusCode: 413 } };
     await expect(invoke({ FunctionName: "node-echo", Payload })).rejects.toMatchObject(refused);
   });
 

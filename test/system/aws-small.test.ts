@@ -27,7 +27,9 @@ import {
 import middy from "@middy/core";
 import ssmMiddleware from "@middy/ssm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { limits } from "../../src/domain/limits.ts";
 import { type AwsServer, anAwsServer, pythonAws } from "../support/aws.ts";
+import { signedHeaders } from "../support/aws-signing.ts";
 import { connect, type GatewayClient, socketUrl } from "../support/gateway.ts";
 
 let server: AwsServer;
@@ -69,6 +71,10 @@ describe("@connections", () => {
     expect(about.Identity).toMatchObject({ SourceIp: "127.0.0.1" });
     const large = api.send(new PostToConnectionCommand({ ConnectionId, Data: "x".repeat(131_073) }));
     await expect(large).rejects.toBeInstanceOf(PayloadTooLargeException);
+    const larger = api.send(
+      new PostToConnectionCommand({ ConnectionId, Data: "x".repeat(limits.aws.bodyMaxBytes + 1) }),
+    );
+    await expect(larger).rejects.toMatchObject({ name: "PayloadTooLargeException" });
     await api.send(new DeleteConnectionCommand({ ConnectionId }));
     expect((await client.closed)[0]).toBe(4503);
     for (const command of [
@@ -81,6 +87,21 @@ describe("@connections", () => {
       await expect(gone).rejects.toBeInstanceOf(GoneException);
       await expect(gone).rejects.toMatchObject({ $metadata: { attempts: 1, httpStatusCode: 410 } });
     }
+  });
+
+  it("takes any bytes of UTF-8 whatever their Content-Type says, as curl says form of all", async () => {
+    const { client, id } = await join("alice");
+    const path = `/push/@connections/${encodeURIComponent(id)}`;
+    const post = async (body: string) => {
+      const headers = { host: new URL(server.url).host, "content-type": "application/x-www-form-urlencoded" };
+      const signing = { ...server.superUser, service: "execute-api" };
+      const { host: _, ...signed } = await signedHeaders({ method: "POST", path, headers, body }, signing);
+      return (await fetch(server.url + path, { method: "POST", headers: signed, body })).status;
+    };
+    const n = "a&".repeat(limits.aws.formMaxFields);
+    expect(await post(JSON.stringify({ type: "x", n }))).toBe(200);
+    expect(await client.ofType("x")).toEqual({ type: "x", n });
+    await client.close();
   });
 
   it("takes messages of boto3 as the article's pusher sends them, and lets it prune who is gone", async () => {

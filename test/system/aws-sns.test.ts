@@ -265,6 +265,9 @@ describe("publishing", () => {
     await expect(batch([{ Id: "a b", Message: "m" }])).rejects.toMatchObject({ name: "InvalidBatchEntryIdException" });
     const large = entries(2).map((entry) => ({ ...entry, Message: "m".repeat(140_000) }));
     await expect(batch(large)).rejects.toMatchObject({ name: "BatchRequestTooLongException" });
+    const [first = { Id: "", Message: "" }, second = first] = entries(2);
+    const oneTooLarge = [{ ...first, Message: "m".repeat(262_145) }, second];
+    await expect(batch(oneTooLarge)).rejects.toMatchObject({ name: "BatchRequestTooLongException" });
   });
 
   it("gives each protocol its own text of a structured message", async () => {

@@ -68,7 +68,7 @@ describe("what is done in one environment", () => {
     const paths = ["caches", "queues", "queues/q", "queues/dead", "topics/c/t/items", "keys", "revocations"];
     const seen: unknown[] = [];
     const webhooks = ["webhooks", "webhooks/c/w/secret", "webhooks/c/w/dead-letters"];
-    for (const path of [...paths, ...webhooks, "signing-keys", "secrets", "secrets/s", "environment"]) {
+    for (const path of [...paths, ...webhooks, "signing-keys", "secrets", "secrets/s", "handlers", "environment"]) {
       seen.push(path, await call("GET", `/v1/${path}`, undefined, apiKey));
     }
     seen.push(await call("POST", "/v1/queues/q/peek", {}, apiKey));
@@ -104,6 +104,7 @@ describe("what is done in one environment", () => {
     await post("/v1/queues/dead/redrive", { maxMessages: 5 });
     await post("/v1/queues/q/purge");
     await post("/v1/notifications", { data: "everybody" });
+    await runHandler(apiKey);
     await post("/v1/connections/kick", { everyone: true });
     await call("DELETE", "/v1/connections/none", undefined, apiKey).catch(() => {}); // there is none
     await call("DELETE", "/v1/queues/scratch", undefined, apiKey);
@@ -128,6 +129,24 @@ describe("what is done in one environment", () => {
     expect(await clients.topics.publish("c", "t", "third")).toBeInstanceOf(TopicPublish.Success);
     await clients.cache.deleteCache("sdk");
     await post("/v1/revocations", { issuedBeforeMs: Date.now() });
+  }
+
+  /** A handler that asks for its work, is invoked twice, answers, fails, logs, and is gone. */
+  async function runHandler(apiKey: string): Promise<void> {
+    const post = (path: string, body?: unknown) => call("POST", path, body, apiKey);
+    const { id } = await post("/v1/handler-attachments", { name: "h" });
+    const attachment = `/v1/handler-attachments/${id}`;
+    for (const [end, payload] of [
+      ["response", '"done"'],
+      ["error", '{"errorMessage":"no"}'],
+    ]) {
+      const invoked = post("/v1/handlers/h/invocations", { some: "event" });
+      const invocation = await call("GET", `${attachment}/next`, undefined, apiKey);
+      await post(`${attachment}/invocations/${invocation.id}/${end}`, { payload });
+      await invoked;
+    }
+    await post(`${attachment}/logs`, { lines: [] });
+    await call("DELETE", attachment, undefined, apiKey);
   }
 
   it.each([

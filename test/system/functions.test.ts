@@ -1,5 +1,6 @@
 // Functions over HTTP: their URLs, and REST APIs in front of them. Most are the test's own, behind a URL; those of the article's style are processes.
-import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
+import { request } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { aFunctionEndpoint, type FunctionEvent } from "../support/function-endpoint.ts";
@@ -43,6 +44,7 @@ beforeAll(async () => {
           origins: [page, "http://localhost:5173"],
         },
         { path: "/open", routes: { "GET /": { handler: "app" }, "OPTIONS /own": { handler: "app" } } },
+        { path: "/all", routes: { "ANY /": { handler: "app" } }, origins: ["*"] },
         { path: "/closed", routes: { "ANY /": { handler: "app" } }, origins: [] },
       ],
     },
@@ -207,23 +209,28 @@ describe("a function that fails", () => {
   });
 });
 
-describe("headers that HTTP/2 does not take", () => {
+describe("an answer with what HTTP/2 does not take", () => {
+  /** The status of the answer; undefined: there was none. */
   const over2 = async (path: string) => {
     const session = connectHttp2(server.url);
-    const { promise, resolve: answered, reject } = Promise.withResolvers<IncomingHttpHeaders>();
-    const stream = session.request({ ":path": path }).on("response", answered).on("error", reject);
-    stream.on("close", () => reject(new Error("no answer"))).end();
-    stream.resume();
-    const headers = await promise.finally(() => session.destroy());
-    return headers[":status" as keyof IncomingHttpHeaders] as unknown as number;
+    const { promise, resolve: closed } = Promise.withResolvers<number | undefined>();
+    const stream = session.request({ ":path": path }).on("error", () => {});
+    let status: number | undefined;
+    stream.on("response", (headers) => {
+      status = headers[":status"];
+    });
+    stream.on("close", () => closed(status)).resume();
+    return promise.finally(() => session.destroy());
   };
 
   it.each<[string, unknown, number]>([
-    ["of one hop", { statusCode: 200, headers: { "HTTP2-Settings": "x", TE: "gzip", Upgrade: "h2c" } }, 200],
-    ["that are there once, twice", { statusCode: 200, multiValueHeaders: { "content-type": ["a/b", "c/d"] } }, 502],
-    ["of a megabyte", { statusCode: 200, headers: { a: "x".repeat(1024 * 1024) } }, 502],
-    ["by the ten thousand", { statusCode: 200, multiValueHeaders: { a: Array.from({ length: 1e4 }, () => "") } }, 502],
-  ])("%s end nobody's server", async (_, answer, status) => {
+    ["headers of one hop", { statusCode: 200, headers: { "HTTP2-Settings": "x", TE: "gzip", Upgrade: "h2c" } }, 200],
+    ["two types", { statusCode: 200, multiValueHeaders: { "content-type": ["a/b", "c/d"] } }, 200],
+    ["no type", { statusCode: 200, multiValueHeaders: { "content-type": [] } }, 200],
+    ["a body where there is none", { statusCode: 205, body: "x" }, 205],
+    ["a header of a megabyte", { statusCode: 200, headers: { a: "x".repeat(1024 * 1024) } }, 502],
+    ["many headers", { statusCode: 200, multiValueHeaders: { a: Array.from({ length: 1e4 }, () => "") } }, 502],
+  ])("like %s is answered all the same", async (_, answer, status) => {
     app.state.answer = () => answer;
     expect([await over2("/open"), (await call("/open")).status]).toEqual([status, status]);
   });
@@ -318,6 +325,41 @@ describe("a REST API", () => {
   });
 });
 
+describe("in dev mode what is for anybody", () => {
+  /** Over node:http: fetch writes these headers itself. */
+  const statusOf = async (path: string, headers: Record<string, string>, method = "POST") => {
+    const { promise, resolve: answered, reject } = Promise.withResolvers<number | undefined>();
+    const asked = request(server.url + path, { method, headers, agent: false });
+    asked.on("response", (response) => answered(response.resume().statusCode)).on("error", reject);
+    asked.end();
+    return promise;
+  };
+
+  it.each<[string, Record<string, string>]>([
+    ["of another origin", { origin: "https://evil.example" }],
+    ["in a frame without an origin", { origin: "null" }],
+    ["that shows it as a picture", { "sec-fetch-site": "cross-site" }],
+    ["under a name that points here", { host: "evil.example", origin: "http://evil.example" }],
+    ["that looks like one of this machine", { origin: "http://localhost.evil.example" }],
+  ])("is not for a page %s", async (_, headers) => {
+    for (const path of ["/functions/app", "/open"]) {
+      expect(await statusOf(path, headers, path === "/open" ? "GET" : "POST")).toBe(403);
+    }
+    expect(app.events).toEqual([]);
+  });
+
+  it("is for pages of this machine, for those that are named, and for who is no browser", async () => {
+    for (const origin of [server.url, "http://localhost:5173", "http://[::1]:1"]) {
+      expect(await statusOf("/functions/app", { origin, "sec-fetch-site": "cross-site" })).toBe(200);
+    }
+    expect(await statusOf("/functions/app", {})).toBe(200);
+    expect(await statusOf("/dev/items/1", { origin: page, "sec-fetch-site": "cross-site" }, "GET")).toBe(200);
+    expect(await statusOf("/dev/items/1", { origin: "https://evil.example" }, "GET")).toBe(403);
+    expect(await statusOf("/all", { origin: "https://evil.example", host: "any.example" })).toBe(200);
+    expect(app.events).toHaveLength(6);
+  });
+});
+
 describe("pages of other origins", () => {
   const preflight = (path: string, origin: string) =>
     call(path, { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } });
@@ -338,10 +380,10 @@ describe("pages of other origins", () => {
     expect(response.headers.get("vary")).toBe("Origin");
   });
 
-  it("may all call in dev mode where nothing else is said, and none where the list is empty", async () => {
-    const opened = await call("/open", { headers: { origin: page } });
-    expect(opened.headers.get("access-control-allow-origin")).toBe("*");
-    const closed = await preflight("/closed", page);
+  it("may all read in dev mode where nothing else is said, and none where the list is empty", async () => {
+    const opened = await call("/open", { headers: { origin: "http://localhost:5173" } });
+    expect([opened.status, opened.headers.get("access-control-allow-origin")]).toEqual([200, "*"]);
+    const closed = await preflight("/closed", "http://localhost:5173");
     expect(closed.headers.get("access-control-allow-origin")).toBeNull();
     // Then the handler may answer for itself.
     expect(app.events.at(-1)).toMatchObject({ httpMethod: "OPTIONS" });
@@ -352,7 +394,7 @@ describe("pages of other origins", () => {
       statusCode: 200,
       headers: { "Access-Control-Allow-Origin": "https://own.example", Vary: "Accept" },
     });
-    const response = await preflight("/open/own", page);
+    const response = await preflight("/open/own", "http://localhost:5173");
     expect(response.headers.get("access-control-allow-origin")).toBe("https://own.example");
     expect(response.headers.get("vary")).toBe("Accept, Origin");
   });

@@ -37,7 +37,10 @@ function registerCreate(env: Command, io: CommandIo): void {
   withSettings(env.command("create"))
     .description("make an environment, and print a super-user key of it, this once")
     .argument("<name>", "1 to 63 of A-Z, a-z, 0-9 and -; case counts")
-    .option("--from <environment>", "begin with the settings, caches, queues and event topics of this one, all of them empty")
+    .option(
+      "--from <environment>",
+      "begin with the settings, caches, queues and event topics of this one, all of them empty",
+    )
     .action(async (name: string, options: SettingOptions & { from?: string }, command: Command) => {
       const { from, secretsFrom } = options;
       const body = { name, from, secretsFrom, settings: settingsOf(options) };

@@ -133,6 +133,25 @@ describe("an access key", () => {
     expect(await use()).toMatchObject({ isSuperUser: true, grants: [] });
   });
 
+  it("has the rights that its API key has when it is let in, though its secret was looked up before they were changed", async () => {
+    const sealer = store.sealer();
+    const opening = Promise.withResolvers<void>();
+    const changed = Promise.withResolvers<void>();
+    const open: typeof sealer.open = async (...of) => {
+      opening.resolve();
+      await changed.promise;
+      return sealer.open(...of);
+    };
+    const node = await store.node(undefined, { sealer: { seal: (...of) => sealer.seal(...of), open } });
+    const { key, use } = await anAccessKey({ isSuperUser: true, grants: [] }, node);
+    const used = use();
+    await opening.promise;
+    await node.keys.update(openPrincipal, key.keyId, { isSuperUser: false, grants: [send] });
+    changed.resolve();
+    expect(await used).toMatchObject({ isSuperUser: false, grants: [send] });
+    expect(await use()).toMatchObject({ isSuperUser: false, grants: [send] });
+  });
+
   it("is another one after its API key was renewed", async () => {
     const { keys, auth } = access;
     const made = await keys.create(openPrincipal, { ...worker, validForMs: 60_000, withRefreshToken: true });

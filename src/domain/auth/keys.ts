@@ -354,12 +354,15 @@ class KeyService implements Keys {
   }
 
   async verifySigned(accessKeyId: string, isSigned: IsSigned): Promise<SignedBy> {
-    const { record, document } = await this.#signer(accessKeyId);
-    const { sealer } = this.#parts;
-    const plain = await sealer.open(record.environment, sealedAccessName(accessKeyId), document.accessSecret);
+    const sealed = await this.#signer(accessKeyId);
+    const { environment } = sealed.record;
+    const name = sealedAccessName(accessKeyId);
+    const plain = await this.#parts.sealer.open(environment, name, sealed.document.accessSecret);
     const secretAccessKey = Buffer.from(plain).toString("utf8");
     // First: whoever does not have the secret learns nothing of the key.
     if (!isSigned(secretAccessKey)) throw signatureRefused();
+    // As it is now: while it was opened the key may have been given other rights, or an end.
+    const { record, document } = await this.#signer(accessKeyId);
     return { principal: this.#admit(record, document), secretAccessKey };
   }
 

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { isLoopbackAddress } from "../../lib/loopback.ts";
 import { TodokuError } from "../errors.ts";
 import type { Caller, Principal } from "./principal.ts";
@@ -23,6 +24,28 @@ export function checkOpenAccess(caller: Caller, devOrigins: readonly string[]): 
   }
 }
 
+/**
+ * Dev mode: why what is for anybody is not for this caller; undefined: it is. A web page of elsewhere, or one under a name that somebody's DNS points
+ * here, must not reach a developer's server; pages on this machine are the developer's own, and who is no browser may be anywhere.
+ * `origins`: of pages that may call besides, `*` for all, under whatever name.
+ */
+export function foreignPageProblem(
+  { host = "", origin, secFetchSite }: Caller,
+  origins: readonly string[],
+): string | undefined {
+  if (origins.includes("*")) return undefined;
+  const name = hostName(host);
+  if (!isLoopbackName(name) && isIP(name.replace(/^\[|\]$/g, "")) === 0) {
+    return `its Host "${host.slice(0, 256)}" is neither a loopback name nor an address`;
+  }
+  if (origin !== undefined) {
+    if (isOwn(origin, host) || origins.includes(origin) || isLoopbackOrigin(origin)) return undefined;
+    return `its Origin "${origin.slice(0, 256)}" is of no page on this machine`;
+  }
+  if (["same-origin", "same-site", "none", undefined].includes(secFetchSite)) return undefined;
+  return `its Sec-Fetch-Site is "${secFetchSite?.slice(0, 256)}"`;
+}
+
 /** The super user of the environment `dev`. */
 export const openPrincipal: Principal = {
   kind: "open",
@@ -40,6 +63,11 @@ function deny(reason: string): never {
 
 function isOwn(origin: string, host: string | undefined): boolean {
   return origin === `http://${host}` || origin === `https://${host}`;
+}
+
+function isLoopbackOrigin(origin: string): boolean {
+  const [, host = ""] = /^https?:\/\/([^/@]+)$/.exec(origin) ?? [];
+  return isLoopbackName(hostName(host));
 }
 
 /** The host without its port; brackets of an IPv6 address stay. */

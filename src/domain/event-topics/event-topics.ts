@@ -21,7 +21,7 @@ import { EventTopicRegistry } from "./registry.ts";
 const maxTries = 5;
 
 /** What a topic is made with. */
-export interface EventTopicRequest {
+interface EventTopicRequest {
   readonly attributes?: Readonly<Record<string, string>>;
   readonly tags?: Readonly<Record<string, string>>;
 }

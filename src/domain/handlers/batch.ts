@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { Clock } from "../../lib/clock.ts";
 import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import { limits } from "../limits.ts";
 import type { QueueMessages, Received } from "../queues/messages.ts";
@@ -12,6 +13,8 @@ export type QueueSourceSettings = Extract<HandlerSource, { readonly kind: "queue
 /** Messages that were received together, or within the window. */
 export interface Batch {
   readonly messages: readonly QueueRecord[];
+  /** When the first of them was received: monotonic time. */
+  readonly sinceMs: number;
   /** The receives never happened. */
   giveBack(): Promise<void>;
   /** They are dealt with: what they take in memory counts no longer. */
@@ -28,6 +31,7 @@ export interface Chunk {
 /** What a batch is received with. */
 export interface ReceiveParts {
   readonly queueMessages: Pick<QueueMessages, "follow">;
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly wheel: Pick<TimerWheel, "schedule">;
 }
 
@@ -37,7 +41,7 @@ export async function receiveBatch(
   { queue, batchSize, windowMs }: QueueSourceSettings,
   visibilityMs: number,
   closed: AbortSignal,
-  { queueMessages, wheel }: ReceiveParts,
+  { queueMessages, clock, wheel }: ReceiveParts,
 ): Promise<Batch> {
   const all: Received[] = [];
   const ends: (() => void)[] = [];
@@ -52,6 +56,7 @@ export async function receiveBatch(
     return received.messages.length;
   };
   let missing = batchSize - (await follow(closed, batchSize));
+  const sinceMs = clock.monotonicMs();
   if (windowMs > 0 && missing < batchSize) {
     const window = new AbortController();
     const deadline = wheel.schedule(windowMs, () => window.abort());
@@ -62,6 +67,7 @@ export async function receiveBatch(
   }
   return {
     messages: all.flatMap(({ messages }) => messages),
+    sinceMs,
     giveBack: async () => void (await Promise.all(all.map((received) => received.giveBack()))),
     end: () => {
       for (const end of ends) end();

@@ -53,6 +53,8 @@ class HandlerService implements Handlers {
   readonly #stats = new HandlerStatsByEnvironment();
   readonly #handlers = new Map<string, Map<string, Fed>>();
   readonly #attachments = new Map<string, Attachment>();
+  /** What the last run of the server left is gone: it cannot be told from what is made then. */
+  readonly #isSwept = Promise.withResolvers<void>();
   #isStopping = false;
 
   constructor(options: HandlersOptions) {
@@ -82,6 +84,7 @@ class HandlerService implements Handlers {
     await removeFormerSources(definitions, this.#options).catch((err: unknown) =>
       this.#warn(err, "subscriptions of handlers of the last run may be left"),
     );
+    this.#isSwept.resolve();
     if (this.#isStopping) return;
     const started = this.#all().map(async ({ handler }) => {
       this.#add({ handler, sources: this.#feed(handler) });
@@ -93,6 +96,7 @@ class HandlerService implements Handlers {
 
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
+    this.#isSwept.resolve();
     const all = this.#all();
     for (const { sources } of all) for (const source of sources) source.end();
     this.logs.close();
@@ -136,6 +140,7 @@ class HandlerService implements Handlers {
   async attach(principal: Principal, request: AttachRequest): Promise<Attachment> {
     authorize(principal, "handler.run", "", request.name);
     checkDefinition(request);
+    await this.#isSwept.promise;
     const { environment } = principal;
     this.#checkRoom(environment, request.name);
     const definition: HandlerDefinition = { ...request, environment, run: { kind: "attached" } };
@@ -189,7 +194,8 @@ class HandlerService implements Handlers {
     };
     running.ended.addEventListener("abort", remove, { once: true });
     this.#add({ handler, sources: this.#feed(handler) });
-    if (this.#isStopping) remove();
+    // Its environment may have gone while it was made.
+    if (this.#isStopping || running.ended.aborted) remove();
     return attachment;
   }
 

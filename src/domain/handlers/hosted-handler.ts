@@ -49,6 +49,9 @@ export class HostedHandler {
   #credentials: HandlerCredentials | undefined;
   #variables: ResolvedVariables["values"] = {};
   #running: Running | undefined;
+  /** Those that another took the place of, while they have work. */
+  readonly #former = new Set<Running>();
+  #inFlight = 0;
   #lastError: HandlerInfo["lastError"];
   /** What was lost must begin anew. */
   #lost = Promise.withResolvers<void>();
@@ -118,6 +121,7 @@ export class HostedHandler {
     const ownMs = Math.min(timeoutMs, this.definition.timeoutMs);
     const sinceMs = clock.monotonicMs();
     running.inFlight++;
+    this.#inFlight++;
     try {
       const result = await running.handler.invoke({
         ...{ id: randomUUID(), event, deadlineMs: clock.wallMs() + ownMs, timeoutMs: ownMs },
@@ -127,8 +131,9 @@ export class HostedHandler {
       return result;
     } finally {
       running.inFlight--;
-      if (running.inFlight === 0 && running !== this.#running) void running.handler.stop();
-      if (running.inFlight === 0) this.#idle?.();
+      this.#inFlight--;
+      if (running.inFlight === 0 && this.#former.delete(running)) void running.handler.stop();
+      if (this.#inFlight === 0) this.#idle?.();
     }
   }
 
@@ -178,15 +183,20 @@ export class HostedHandler {
     this.#isStopping = true;
     this.#stopped.resolve();
     this.line.shut(stopping(this.definition.name));
-    if (this.#running && this.#running.inFlight > 0 && graceMs > 0) {
+    const over = this.#parts.wheel.wait(graceMs);
+    if (this.#inFlight > 0 && graceMs > 0) {
       const idle = new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
-      await Promise.race([idle, this.#parts.wheel.wait(graceMs)]);
+      await Promise.race([idle, over]);
     }
     // A start that is under way takes its time; what it starts is ended when it has.
-    await Promise.race([this.#life, this.#parts.wheel.wait(graceMs)]);
+    await Promise.race([this.#life, over]);
     await this.#end(stopping(this.definition.name));
+    await this.#endKey();
+  }
+
+  async #endKey(): Promise<void> {
     const credentials = this.#credentials;
     this.#credentials = undefined;
     if (credentials) await this.#parts.keys.end(this.definition.environment, credentials.keyId);
@@ -208,6 +218,8 @@ export class HostedHandler {
         await Promise.race([this.#parts.wheel.wait(waitMs), this.#stopped.promise]);
       }
     }
+    // One that was made when `stop` had waited for long enough.
+    await this.#endKey();
   }
 
   async #begin(): Promise<Running> {
@@ -234,14 +246,15 @@ export class HostedHandler {
     this.#state = "ready";
     this.line.open();
     if (before?.inFlight === 0) await before.handler.stop();
+    else if (before) this.#former.add(before);
     return running;
   }
 
   async #end(error: TodokuError): Promise<void> {
     this.line.shut(error);
-    const running = this.#running;
+    const all = [...this.#former, ...(this.#running ? [this.#running] : [])];
     this.#running = undefined;
-    await running?.handler.stop();
+    await Promise.all(all.map(({ handler }) => handler.stop()));
   }
 
   #failed(error: TodokuError, isFirst: boolean): void {

@@ -135,8 +135,8 @@ function keyOf(environment: string, name: string): string {
 }
 
 /** What a line takes in memory, roughly. */
-function sizeOf({ text }: HandlerLogLine): number {
-  return 128 + Buffer.byteLength(text);
+function sizeOf({ text, invocationId = "" }: HandlerLogLine): number {
+  return 128 + Buffer.byteLength(text) + Buffer.byteLength(invocationId);
 }
 
 /** `text`, at most `maxBytes` of it in UTF-8. */

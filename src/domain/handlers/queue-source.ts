@@ -36,7 +36,6 @@ export class QueueSource {
   readonly #settings: QueueSourceSettings;
   readonly #parts: QueueSourceParts;
   readonly #closed = new AbortController();
-  readonly #end = Promise.withResolvers<void>();
   readonly #work = new Set<Promise<void>>();
   #wasThere = true;
   /** Resolves when the last batch that it took is dealt with. */
@@ -52,7 +51,6 @@ export class QueueSource {
   /** Takes nothing more. */
   end(): void {
     this.#closed.abort();
-    this.#end.resolve();
   }
 
   async #run(): Promise<void> {
@@ -64,7 +62,7 @@ export class QueueSource {
       await this.#handler.line.room(signal);
       if (signal.aborted) break;
       if (!this.#isThere()) {
-        await Promise.race([this.#parts.wheel.wait(askAgainMs), this.#end.promise]);
+        await this.#parts.wheel.wait(askAgainMs, signal);
         continue;
       }
       try {
@@ -77,7 +75,7 @@ export class QueueSource {
         if (error.code === "not_found") continue;
         if (!wasRefused) this.#warn(error, "a handler cannot receive from its queue");
         wasRefused = true;
-        await Promise.race([this.#parts.wheel.wait(askAgainMs), this.#end.promise]);
+        await this.#parts.wheel.wait(askAgainMs, signal);
       }
     }
     await Promise.all(this.#work);
@@ -102,8 +100,7 @@ export class QueueSource {
 
   async #workOff(batch: Batch): Promise<void> {
     const chunks = chunksOf(this.#settings.queue, batch.messages);
-    const sinceMs = this.#parts.clock.monotonicMs();
-    const begun = await Promise.all(chunks.map((chunk) => this.#carryOut(chunk, sinceMs)));
+    const begun = await Promise.all(chunks.map((chunk) => this.#carryOut(chunk, batch.sinceMs)));
     const notBegun = chunks.filter((_, n) => !begun[n]).flatMap(({ messages }) => messages);
     if (notBegun.length === 0) return;
     // What never began is no receive of theirs, as far as the queue can say so: it takes back all of a batch or nothing.
@@ -145,7 +142,7 @@ export class QueueSource {
     await Promise.all([this.#delete(done), this.#release(again, retryAfterMs)]);
   }
 
-  /** Those that nobody else has got, of which some waited for their turn: each is hidden anew for as long as the work may take. */
+  /** Those that nobody else has got, of which some waited for others or for their turn: each is hidden anew for as long as the work may take. */
   async #stillOwn(messages: readonly QueueRecord[], sinceMs: number): Promise<readonly QueueRecord[]> {
     const visibilityMs = this.#visibilityMs();
     // At first nothing else would come of it than a commit for each batch.

@@ -89,7 +89,7 @@ function grantsOf(statement: Statement, onQueueRead: (queue: string, action: str
   const resources = [statement.Resource].flat().map((resource) => ({ resource, ...parseResource(resource) }));
   const used = new Set<string>();
   const grants = [statement.Action].flat().flatMap((action) => {
-    const [service = "", name = ""] = action.split(":", 2);
+    const [, service = "", name = ""] = /^([^:]+):([^:]+)$/.exec(action) ?? [];
     const ofService = Object.hasOwn(actions, service) ? actions[service] : undefined;
     const translate = ofService && Object.hasOwn(ofService, name) ? ofService[name] : undefined;
     if (!translate) throw problem(`the action "${action}" is none that a handler can be given`);
@@ -145,9 +145,10 @@ function functionOf(text: string, resource: string): string {
   return name;
 }
 
-/** To send is all that POST needs; connections are of no user before they are looked at, so they are all of them. */
+/** To send is all that POST needs, and to read GET; connections are of no user before they are looked at, so they are all of them. */
 function managesConnections(text: string): Grant {
-  const role = /\/POST\/@connections(\/|$)/.test(text) ? "send" : "read-write";
+  const [, method] = /\/(POST|GET)\/@connections(?:\/|$)/.exec(text) ?? [];
+  const role = method === "POST" ? "send" : method === "GET" ? "read" : "read-write";
   return { resource: "connection", role, user: { all: true } };
 }
 

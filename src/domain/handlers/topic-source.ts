@@ -28,8 +28,7 @@ export class TopicSource {
   readonly #handler: HostedHandler;
   readonly #settings: TopicSourceSettings;
   readonly #parts: TopicSourceParts;
-  readonly #end = Promise.withResolvers<void>();
-  #isEnded = false;
+  readonly #end = new AbortController();
   readonly ended: Promise<void>;
 
   constructor(handler: HostedHandler, settings: TopicSourceSettings, parts: TopicSourceParts) {
@@ -41,8 +40,7 @@ export class TopicSource {
 
   /** The subscription stays: what comes meanwhile waits for the next start. */
   end(): void {
-    this.#isEnded = true;
-    this.#end.resolve();
+    this.#end.abort();
   }
 
   /** Ends it, and nothing waits for the handler any more. */
@@ -56,7 +54,7 @@ export class TopicSource {
     const { environment, name } = this.#handler.definition;
     const { cache, topic } = this.#settings;
     let problem: string | undefined;
-    while (!this.#isEnded) {
+    while (!this.#end.signal.aborted) {
       try {
         await this.#ensure();
         if (problem !== undefined) this.#handler.noteEnd(problem, `it has found topic "${topic}" of cache "${cache}"`);
@@ -69,7 +67,7 @@ export class TopicSource {
           this.#parts.log.warn({ environment, handler: name, cache, topic, err }, "a handler waits for its topic");
         }
       }
-      await Promise.race([this.#parts.wheel.wait(lookEveryMs), this.#end.promise]);
+      await this.#parts.wheel.wait(lookEveryMs, this.#end.signal);
     }
   }
 

@@ -82,7 +82,9 @@ export class EventSubscriptionService implements EventSubscriptions {
   async #ask(subscription: EventSubscription): Promise<EventSubscription> {
     this.#checkRoom(subscription.environment);
     const token = await this.#pending.add(subscription);
-    askToConfirm(this.#parts, subscription, token);
+    const { environment, id } = subscription;
+    const isWaiting = async () => !this.#known(environment, id) && (await this.#pending.find(token)) !== undefined;
+    askToConfirm(this.#parts, subscription, token, isWaiting);
     return subscription;
   }
 

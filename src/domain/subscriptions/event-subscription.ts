@@ -126,7 +126,7 @@ export function toEventSubscription(kept: KeptEvent): EventSubscription {
 }
 
 /** What SNS calls a way to deliver. */
-export function protocolOf({ kind, address }: EventTarget): SnsProtocol {
+function protocolOf({ kind, address }: EventTarget): SnsProtocol {
   if (kind === "sns-http") return address.startsWith("https:") ? "https" : "http";
   return kind === "queue" ? "sqs" : "lambda";
 }

@@ -122,6 +122,29 @@ describe("a subscription of a URL", () => {
     expect(new Set(asked.map(({ token, messageId }) => token + messageId)).size).toBe(1);
   });
 
+  it("is asked about no more when it is subscribed anew, confirmed or taken away", async () => {
+    const { asked, pass, subscribe, subscriptions } = await aService({ outcome: () => away });
+    await subscribe(toUrl);
+    const { id } = await subscribe(toUrl);
+    expect(asked).toHaveLength(2);
+    await pass(21_000);
+    expect(asked).toHaveLength(3);
+    await subscriptions.unsubscribe(me, id);
+    await pass(21_000);
+    expect(asked).toHaveLength(3);
+    await subscribe(toUrl);
+    await subscriptions.confirm(asked[3]?.token ?? "", "orders");
+    await pass(21_000);
+    expect(asked).toHaveLength(4);
+  });
+
+  it("waits once when two subscribe it at the same time", async () => {
+    const { subscriptions, subscribe } = await aService();
+    await Promise.all([subscribe(toUrl), subscribe(toUrl)]);
+    expect(await storedPending()).toHaveLength(1);
+    expect(await subscriptions.count(me, "orders")).toEqual({ confirmed: 0, pending: 1 });
+  });
+
   it("is asked about once when the answer is no", async () => {
     const { asked, pass, subscribe } = await aService({
       outcome: () => ({ verdict: "dead", isOutage: false, status: 404, error: "it answered 404", latencyMs: 1 }),

@@ -11,6 +11,8 @@ import type { Cursor } from "./store.ts";
 
 /** A log that cannot be read is tried again so soon. */
 const readAgainMs = 1000;
+/** An item counts once more for each so many bytes of its text, which a filter may have to read. */
+const lookBytes = 256;
 
 /** An item that was taken from the log and is not done. */
 interface Pending {
@@ -34,8 +36,8 @@ export class LogLane {
   /** Those that may be tried, in the order in which they came to be so. */
   readonly #ready = new Set<Pending>();
   #busy = 0;
-  /** How many items may still be passed over before others have their turn of the event loop. */
-  #passesLeft: number = limits.subscription.passedPerTurn;
+  /** How many items the filter may still look at before others have their turn of the event loop: items of the tail are there at once. */
+  #looksLeft: number = limits.subscription.passedPerTurn;
   #isClosed = false;
   #readAgain: Deadline | undefined;
 
@@ -111,7 +113,7 @@ export class LogLane {
     if (first && !this.#owner.isCircuitOpen) return this.#tryAgain(first);
     const isFull = this.#pending.size >= limits.webhook.pendingMax;
     if (!isFull && this.#beginNext()) return true;
-    if (!first || (!isFull && this.#reader.isReading)) return false;
+    if (!first || (!isFull && (this.#reader.isReading || this.#looksLeft <= 0))) return false;
     return this.#tryAgain(first);
   }
 
@@ -126,20 +128,26 @@ export class LogLane {
   #nextWanted(): TopicItem | undefined {
     let passed = 0;
     let item: TopicItem | undefined;
-    while (this.#passesLeft > 0) {
+    while (this.#looksLeft > 0) {
       item = this.#reader.take(this.#owner.isCircuitOpen && !this.#owner.isFiltering ? 1 : undefined);
-      if (!item || this.#owner.wants(item)) break;
+      if (!item || this.#isWanted(item)) break;
       item = undefined;
       passed++;
-      if (--this.#passesLeft === 0) this.#passOnNextTurn();
     }
     if (passed > 0) this.#owner.passed(passed);
     return item;
   }
 
-  #passOnNextTurn(): void {
+  #isWanted(item: TopicItem): boolean {
+    if (!this.#owner.isFiltering) return true;
+    this.#looksLeft -= 1 + Math.floor(item.value.bytes.byteLength / lookBytes);
+    if (this.#looksLeft <= 0) this.#lookOnNextTurn();
+    return this.#owner.wants(item);
+  }
+
+  #lookOnNextTurn(): void {
     setImmediate(() => {
-      this.#passesLeft = limits.subscription.passedPerTurn;
+      this.#looksLeft = limits.subscription.passedPerTurn;
       if (!this.#isClosed) this.#owner.run();
     });
   }

@@ -30,6 +30,8 @@ type PendingDocument = z.infer<typeof documentSchema>;
 export class PendingSubscriptions {
   readonly #records: RecordStore;
   readonly #wallMs: () => number;
+  /** The last one that is being added. */
+  #adding: Promise<unknown> = Promise.resolve();
 
   constructor(records: RecordStore, wallMs: () => number) {
     this.#records = records;
@@ -37,10 +39,16 @@ export class PendingSubscriptions {
   }
 
   /**
-   * Keeps one, in place of those with its id. Answers its token: 256 random bits, and the environment that it is of. Only its hash is stored.
+   * Keeps one, in place of the one with its id: one after the other, for they count each other. Answers its token: 256 random bits, and the environment that it is of. Only its hash is stored.
    * @throws TodokuError `limit_exceeded`.
    */
-  async add(subscription: EventSubscription): Promise<string> {
+  add(subscription: EventSubscription): Promise<string> {
+    const added = this.#adding.then(() => this.#add(subscription));
+    this.#adding = added.catch(() => {}); // whoever asked for it is told
+    return added;
+  }
+
+  async #add(subscription: EventSubscription): Promise<string> {
     const { environment, id } = subscription;
     await this.remove(environment, id);
     const { pendingMax } = limits.eventSubscription;

@@ -63,6 +63,17 @@ describe("a subscription with a filter", () => {
     expect(hooks.texts().slice(tried)).toContain(good(99));
     expect(new Set(hooks.texts())).toEqual(new Set([...many(limits.webhook.circuitFailures, good), good(99)]));
   });
+
+  it("whose first items nobody takes finds the next one that matches with the next attempt, however many lie between", async () => {
+    await hooks.webhook("w", { filter, isOrdered: false });
+    hooks.answer = ({ text }) => (text === good(99) ? delivered : outage);
+    await hooks.publish("t", ...many(limits.webhook.circuitFailures, good));
+    await hooks.pass(1000);
+    const tried = hooks.calls.length;
+    await hooks.publish("t", ...many(2500, bad), good(99));
+    await hooks.pass(120_000);
+    expect(hooks.texts()[tried]).toBe(good(99));
+  });
 });
 
 describe("what is passed over", () => {
@@ -106,6 +117,24 @@ describe("what is passed over", () => {
     const { cursor } = await hooks.state(subscription);
     expect(cursor).toMatchObject({ position: { sequence: rounds * items }, pending: [] });
     expect(hooks.texts()).toEqual([]);
+  });
+
+  it("holds up nobody when it is large either, though it lies in memory", async () => {
+    const large = (n: number) => JSON.stringify({ kind: "bad", n, text: "x".repeat(100_000) });
+    const subscription = await hooks.webhook("large", { filter, isOrdered: false });
+    hooks.set(subscription, { pause: { reason: "asked", atMs: 1 } });
+    await hooks.publish("t", ...many(12, large));
+    const end = Number(filtered()) + 12;
+    hooks.set(subscription, { pause: undefined });
+    let most = 0;
+    for (let before = Number(filtered()); before < end; ) {
+      await new Promise(setImmediate);
+      const now = Number(filtered());
+      most = Math.max(most, now - before);
+      before = now;
+    }
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(3);
   });
 
   it("and fell out of the history before it was looked at is dropped by a replay, not delivered", async () => {

@@ -64,7 +64,13 @@ function aNode(engine: Engine) {
   const eventTopics = { async refresh() {} };
   const deliveries = { async runOnce() {} };
   const domain = { engine, environments, access, caches, topics, queues, queueMessages, registry, deliveries };
-  const upkeep = new UpkeepWorker({ ...domain, eventTopics, queueMoves: { runOnce: async () => {} }, log: silentLog, clock });
+  const upkeep = new UpkeepWorker({
+    ...domain,
+    eventTopics,
+    queueMoves: { runOnce: async () => {} },
+    log: silentLog,
+    clock,
+  });
   return { caches, topics, tick: () => upkeep.runOnce(clock.steadyMs()) };
 }
 

@@ -4,6 +4,7 @@ import type { HandlerRuntime, RunningHandler, RuntimeParts } from "../../domain/
 import { limits } from "../../domain/limits.ts";
 import { ProcessGuard } from "./guard.ts";
 import { Masks } from "./masks.ts";
+import { OutputPace } from "./output-pace.ts";
 import { ProcessPool } from "./process-pool.ts";
 
 /** What commands are run with. */
@@ -20,11 +21,12 @@ export interface CommandRuntimeOptions {
 /** Runs commands as processes of this machine. */
 export function createCommandRuntime(options: CommandRuntimeOptions): HandlerRuntime {
   const guard = new ProcessGuard();
+  const pace = new OutputPace();
   return {
     async start(definition: HandlerDefinition, parts: RuntimeParts): Promise<RunningHandler> {
       const masks = new Masks(secretsOf(definition, parts));
       const { wallMs, env: own, stopGraceMs = limits.handler.stopGraceMs } = options;
-      const pool = new ProcessPool({ definition, parts, masks, guard, wallMs, stopGraceMs, own, url: options.url() });
+      const pool = new ProcessPool({ definition, parts, masks, guard, pace, wallMs, stopGraceMs, own, url: options.url() });
       const failure = await pool.start();
       if (!failure) return pool;
       throw new TodokuError(

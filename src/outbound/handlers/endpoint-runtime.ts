@@ -25,9 +25,31 @@ export function createEndpointRuntime(options: EndpointRuntimeOptions): HandlerR
       const refusal = options.client.refusal(run.url);
       if (refusal !== undefined) throw new TodokuError("unavailable", `handler "${name}" cannot be called: ${refusal}`);
       const { url, secret } = run;
-      return { invoke: (invocation) => call(options, signer, { url, secret }, invocation), stop: async () => {} };
+      return new Endpoint((invocation) => call(options, signer, { url, secret }, invocation));
     },
   };
+}
+
+/** Calls of one URL. */
+class Endpoint implements RunningHandler {
+  readonly #call: (invocation: Invocation) => Promise<InvocationResult>;
+  readonly #open = new Set<(result: InvocationResult) => void>();
+
+  constructor(call: (invocation: Invocation) => Promise<InvocationResult>) {
+    this.#call = call;
+  }
+
+  async invoke(invocation: Invocation): Promise<InvocationResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<InvocationResult>();
+    this.#open.add(resolve);
+    this.#call(invocation).then(resolve, reject);
+    return promise.finally(() => this.#open.delete(resolve));
+  }
+
+  /** What is under way there goes on, but nobody waits for it. */
+  async stop(): Promise<void> {
+    for (const end of this.#open) end(failedInvocation("Runtime.Stopped", "the handler is stopping"));
+  }
 }
 
 async function call(

@@ -16,6 +16,8 @@ for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 exit 0
 `;
 
+const startAgainMs = 500;
+
 /** Ends groups of processes when this process is killed: no handler goes on without its server. */
 export class ProcessGuard {
   #shell: ChildProcess | undefined;
@@ -44,9 +46,12 @@ export class ProcessGuard {
     shell.unref();
     shell.stdin.on("error", () => {});
     const onEnd = () => {
-      if (this.#shell === shell) this.#shell = undefined;
+      if (this.#shell !== shell) return;
+      this.#shell = undefined;
+      // Somebody has killed it. Later, for a machine that cannot start a shell.
+      const again = () => this.#groups.size > 0 && !this.#shell && this.#start();
+      setTimeout(again, startAgainMs).unref();
     };
-    // The next process starts another one. A machine that cannot start a shell starts no handler either.
     shell.on("error", onEnd).on("exit", onEnd);
     for (const group of this.#groups) this.#write(`add ${group}`);
   }

@@ -11,6 +11,7 @@ import { environmentOf } from "./environment.ts";
 import type { ProcessGuard } from "./guard.ts";
 import { LogLines } from "./log-lines.ts";
 import type { Masks } from "./masks.ts";
+import type { OutputPace } from "./output-pace.ts";
 import { openRuntimeApi, type RuntimeApi } from "./runtime-api.ts";
 
 /** What all processes of a handler have in common. */
@@ -19,6 +20,7 @@ export interface ProcessOptions {
   readonly parts: RuntimeParts;
   readonly masks: Masks;
   readonly guard: ProcessGuard;
+  readonly pace: OutputPace;
   readonly wallMs: () => number;
   /** Between the request to end and the end by force. */
   readonly stopGraceMs: number;
@@ -26,6 +28,9 @@ export interface ProcessOptions {
   readonly url: string;
   readonly own: Readonly<Record<string, string | undefined>>;
 }
+
+/** What it has written last is read for so long after its end; then nobody who has left its group holds its output open. */
+const lastOutputMs = 1000;
 
 /** One process of a handler, with a runtime API of its own. It leads a group: what it starts ends with it. */
 export class HandlerProcess {
@@ -36,6 +41,8 @@ export class HandlerProcess {
   readonly #options: ProcessOptions;
   readonly #api: RuntimeApi;
   readonly #child: ChildProcess;
+  /** Told when it ends; a promise that lives as long as the process would keep each result. */
+  readonly #watchers = new Set<(how: string) => void>();
   #isEnded = false;
   /** Nobody has to be told that it ends. */
   #isAsked = false;
@@ -85,9 +92,13 @@ export class HandlerProcess {
   /** Answers within `withinMs`, else it is killed. Undefined: it has ended before it took the invocation, which another process may do. */
   async invoke(invocation: Invocation, withinMs: number): Promise<InvocationResult | undefined> {
     const { id } = invocation;
-    const ended = this.ended.then((how) => (this.#api.hasTaken(id) ? exitError(id, how) : undefined));
+    const ended = Promise.withResolvers<InvocationResult | undefined>();
+    const onEnd = (how: string) => ended.resolve(this.#api.hasTaken(id) ? exitError(id, how) : undefined);
     const late = timedOut(invocation);
-    const result = await within(withinMs, [this.#api.invoke(invocation), ended], late);
+    this.#watchers.add(onEnd);
+    if (this.#isEnded) ended.resolve(undefined);
+    const result = await within(withinMs, [this.#api.invoke(invocation), ended.promise], late);
+    this.#watchers.delete(onEnd);
     if (result === late) {
       this.#say(`invocation ${id} was not done within ${invocation.timeoutMs} ms: its process is killed`);
       this.kill();
@@ -129,8 +140,13 @@ export class HandlerProcess {
         this.#signal("SIGKILL");
         this.#isEnded = true;
         this.#api.close();
+        setTimeout(() => {
+          this.#child.stdout?.destroy();
+          this.#child.stderr?.destroy();
+        }, lastOutputMs).unref();
         if (this.#child.pid !== undefined) this.#options.guard.remove(this.#child.pid);
         if (!this.#isAsked) this.#say(`the process has ended: ${how}`);
+        for (const onEnd of this.#watchers) onEnd(how);
         done(how);
       };
       this.#child.on("error", (error: NodeJS.ErrnoException) => {
@@ -144,7 +160,13 @@ export class HandlerProcess {
   #readOutput(): void {
     for (const stream of ["stdout", "stderr"] as const) {
       const lines = new LogLines((text, isCut) => this.#log(stream, text, isCut));
-      this.#child[stream]?.on("data", (chunk: Uint8Array) => lines.write(chunk)).on("end", () => lines.end());
+      const output = this.#child[stream];
+      output?.on("end", () => lines.end()).on("data", (chunk: Uint8Array) => {
+        const pauseMs = this.#options.pace.pauseMsAfter(() => lines.write(chunk));
+        if (pauseMs === 0) return;
+        output.pause();
+        setTimeout(() => output.resume(), pauseMs).unref();
+      });
     }
   }
 

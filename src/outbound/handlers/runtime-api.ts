@@ -35,6 +35,8 @@ interface Running {
   readonly invocation: Invocation;
   readonly end: (result: InvocationResult) => void;
   isTaken: boolean;
+  /** Its result is being read: one at a time, for each may be large. */
+  isAnswered: boolean;
 }
 
 /**
@@ -96,7 +98,7 @@ class OneProcess implements RuntimeApi {
         this.#running = undefined;
         resolve(result);
       };
-      this.#running = { invocation, end, isTaken: false };
+      this.#running = { invocation, end, isTaken: false, isAnswered: false };
       this.#handOver();
     });
   }
@@ -159,10 +161,17 @@ class OneProcess implements RuntimeApi {
   }
 
   async #result(id: string, isError: boolean, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await readBounded(request, limits.handler.resultMaxBytes);
-    // After the body: its time may have been over meanwhile.
     const running = this.#running;
-    if (!running?.isTaken || running.invocation.id !== id) {
+    if (!running?.isTaken || running.isAnswered || running.invocation.id !== id) {
+      refuse(response, 400, "InvalidRequestID", "this is not the id of the invocation under way");
+      return;
+    }
+    running.isAnswered = true;
+    const body = await readBounded(request, limits.handler.resultMaxBytes).finally(() => {
+      running.isAnswered = false;
+    });
+    // Its time may have been over meanwhile.
+    if (this.#running !== running) {
       refuse(response, 400, "InvalidRequestID", "this is not the id of the invocation under way");
       return;
     }

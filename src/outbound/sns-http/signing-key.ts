@@ -24,7 +24,7 @@ const documentSchema = z.object({
 });
 
 /** What an environment signs its messages of SNS with. */
-export interface SigningKey {
+interface SigningKey {
   /** Where its certificate is served. */
   readonly certificatePath: string;
   /** RSASSA-PKCS1-v1_5 with SHA-256, as base64. */

@@ -265,6 +265,19 @@ describe("a signature", () => {
   });
 });
 
+describe("a signed header", () => {
+  const signing = { accessKeyId: "AKTEST", secretAccessKey: "s", service: "sqs", date: new Date(1_800_000_000_000) };
+
+  it("is compared byte by byte but for its spaces: letters of UTF-8 that end in A0, like à, are none", async () => {
+    const unsigned = { method: "POST", path: "/", headers: { host: "localhost:1", "x-note": "voilà  b à" }, body: "" };
+    const signed = await signedHeaders(unsigned, signing);
+    // As Node gives the bytes of UTF-8.
+    const rawHeaders = Object.entries(signed).flatMap(([name, value]) => [name, Buffer.from(value).toString("latin1")]);
+    const request = { method: "POST", url: "/", body: "", rawHeaders };
+    expect(await judge(request, { secret: "s" })).toBe("signed for us-east-1");
+  });
+});
+
 describe("against the signer of the JavaScript SDK", () => {
   const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,9}$/);
   const text = fc.string({

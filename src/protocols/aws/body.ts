@@ -22,9 +22,10 @@ export async function readBody(request: IncomingMessage, { rawPath }: Address, w
   return readRequestBytes(request, { maxBytes, tooLarge, hold: holdOf(request, wheel) });
 }
 
-/** Fields of body and address. @throws AwsError: they are too many; the body is no UTF-8. */
-export function readForm({ headers }: IncomingMessage, { query, rawQuery }: Address, body: Buffer): URLSearchParams {
-  const text = isForm(headers["content-type"]) ? textOf(body) : "";
+/** Fields of body and address; a body that goes to a path of its own has none. @throws AwsError: they are too many; the body is no UTF-8. */
+export function readForm({ headers }: IncomingMessage, address: Address, body: Buffer): URLSearchParams {
+  const { rawPath, query, rawQuery } = address;
+  const text = isForm(headers["content-type"]) && !serviceOfPath(rawPath) ? textOf(body) : "";
   const { formMaxFields } = limits.aws;
   if (countOf(text, formMaxFields) + countOf(rawQuery, formMaxFields) > formMaxFields) {
     throw new AwsError("ValidationError", `the request must have <= ${formMaxFields} fields`);

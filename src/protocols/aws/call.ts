@@ -68,8 +68,8 @@ export interface AwsPublicRequest {
 export interface AwsService {
   /** @throws AwsError; TodokuError, which becomes one by {@link AwsService.toAwsError}. */
   handle(call: AwsCall): Promise<AwsAnswer>;
-  /** In this service's words; errors of signatures and internal ones do not come here. */
-  toAwsError(error: TodokuError, call: AwsCall): AwsError;
+  /** In this service's words; internal errors, and those of signatures and of the size of a request, do not come here. */
+  toAwsError(error: TodokuError, call: Pick<AwsCall, "method">): AwsError;
   /** Asked before anybody is authenticated; undefined: it is no such request. @throws AwsError, TodokuError. */
   handlePublic?(request: AwsPublicRequest): Promise<AwsAnswer | undefined>;
 }

@@ -25,9 +25,12 @@ export function canonicalQuery(rawQuery: string): string {
   return fields.map(([name, value]) => `${name}=${value}`).join("&");
 }
 
-/** A header's value as it is signed: without spaces around it, and each run of them one. */
+/**
+ * A header's value as it is signed: without spaces around it, and each run of them one. Spaces and tabs alone are meant: `\s` would also take
+ * the byte A0, which is the end of letters like à in UTF-8.
+ */
 export function canonicalValue(value: string): string {
-  return value.trim().replace(/\s+/g, " ");
+  return value.replace(/[ \t]+/g, " ").replace(/^ | $/g, "");
 }
 
 function unescapeText(text: string): string {

@@ -1,4 +1,5 @@
 import type { TodokuError } from "../../domain/errors.ts";
+import type { AwsServiceName } from "./call.ts";
 
 interface AwsErrorOptions {
   /** HTTP; default 400. */
@@ -9,6 +10,8 @@ interface AwsErrorOptions {
   readonly fault?: "Sender" | "Receiver";
   /** When it is worth trying again. */
   readonly retryAfterMs?: number | undefined;
+  /** Default false. */
+  readonly isUnknownAction?: boolean;
 }
 
 /** What an AWS client is told. The message names the thing, the value and the bound, and never carries a credential. */
@@ -20,24 +23,40 @@ export class AwsError extends Error {
   readonly status: number;
   readonly fault: "Sender" | "Receiver";
   readonly retryAfterMs: number | undefined;
+  /** The service has no such action: its name is the client's invention. */
+  readonly isUnknownAction: boolean;
 
   constructor(code: string, message: string, options: AwsErrorOptions = {}) {
     super(message);
     const { status = 400, queryCode = code, fault = status >= 500 ? "Receiver" : "Sender", retryAfterMs } = options;
+    const { isUnknownAction = false } = options;
     this.name = "AwsError";
     this.code = code;
     this.queryCode = queryCode;
     this.status = status;
     this.fault = fault;
     this.retryAfterMs = retryAfterMs;
+    this.isUnknownAction = isUnknownAction;
   }
 }
 
+/** What services call a body that is too large, where they have a name of their own for it. */
+const tooLargeNames: Partial<Record<AwsServiceName, string>> = {
+  "execute-api": "PayloadTooLargeException",
+  lambda: "RequestTooLargeException",
+};
+
 /** What services call alike: for whatever a service has no name of its own for. */
-export function toCommonAwsError({ code, subject, message, retryAfterMs }: TodokuError): AwsError {
+export function toCommonAwsError(
+  { code, subject, message, retryAfterMs }: TodokuError,
+  service?: AwsServiceName,
+): AwsError {
   const say = (name: string, status: number, queryCode = name) =>
     new AwsError(name, message, { status, queryCode, retryAfterMs });
-  if (subject === "request_size") return say("RequestEntityTooLargeException", 413, "RequestEntityTooLarge");
+  if (subject === "request_size") {
+    const name = (service && tooLargeNames[service]) ?? "RequestEntityTooLargeException";
+    return say(name, 413, "RequestEntityTooLarge");
+  }
   switch (code) {
     case "unauthenticated":
       return say("UnrecognizedClientException", 403, "InvalidClientTokenId");
@@ -68,7 +87,7 @@ export function toCommonAwsError({ code, subject, message, retryAfterMs }: Todok
 export function unknownAction(action: string, service: string): AwsError {
   const text = action === "" ? "no action is named" : `the action ${action.slice(0, 100)} is not offered`;
   return new AwsError("UnknownOperationException", `${text}; docs/reference/aws.md lists those of ${service}`, {
-    status: 400,
     queryCode: "InvalidAction",
+    isUnknownAction: true,
   });
 }

@@ -19,7 +19,6 @@ import { createServices } from "./services.ts";
 import { type AwsCallCount, AwsCounters } from "./stats.ts";
 
 export type { AwsOptions } from "./options.ts";
-export type { AwsCallCount } from "./stats.ts";
 
 /** Takes the requests of AWS clients. */
 export interface AwsDoor {
@@ -87,8 +86,7 @@ class Door implements AwsDoor {
       failure = error instanceof AwsError ? error : await this.#explain(toTodokuError(error), visit);
       answer = errorAnswer(failure, visit.target, visit.requestId);
     }
-    const { call } = visit;
-    this.#counters.add(visit.target.service, call?.wire === "rest" ? call.method : call?.action, failure);
+    this.#counters.add(visit.target.service, visit.call, failure);
     // HTTP/2 says so by itself.
     if (this.#options.isDraining?.() && request.httpVersionMajor === 1) endConnection(response);
     const common = commonHeadersOf(visit.requestId, this.#options.clock.wallMs());
@@ -140,16 +138,19 @@ class Door implements AwsDoor {
   async #explain(error: TodokuError, visit: Visit): Promise<AwsError> {
     const { request, response, call, requestId } = visit;
     const { connectionGuard, wheel, log } = this.#options;
+    const { service, action } = visit.target;
     const connection = connectionOf(request, response);
     if (connectionGuard?.refused(error, connection, request.socket.remoteAddress)) endConnection(response);
     if (error.retryAfterMs !== undefined) await wheel.wait(limits.rates.refusalDelayMs);
     if (error.code === "internal") {
-      const { service, action } = visit.target;
       log.error({ area: "aws", requestId, service, action, err: error.cause ?? error }, "an AWS call failed");
       return toCommonAwsError(error);
     }
-    if (!call || error.code === "unauthenticated" || error.subject === "request_size") return toCommonAwsError(error);
-    return this.#services.get(call.service)?.toAwsError(error, call) ?? toCommonAwsError(error);
+    // Rates are asked for while it is found out who calls: before there is a call.
+    const isCommon = error.code === "unauthenticated" || (!call && error.code !== "limit_exceeded");
+    if (isCommon || error.subject === "request_size") return toCommonAwsError(error, service);
+    const { method = "" } = request;
+    return this.#services.get(service)?.toAwsError(error, { method }) ?? toCommonAwsError(error);
   }
 }
 

@@ -15,7 +15,7 @@ import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { TrustedProxies } from "../../lib/trusted-proxies.ts";
 
 /** What the operator sets: the group `aws` of the configuration. */
-export interface AwsSettings {
+interface AwsSettings {
   /** How old or new a signature may be. */
   readonly clockSkewSeconds: number;
   /** Values of `Host` that clients may have signed besides the one that came: a proxy may change it. */

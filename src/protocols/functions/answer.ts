@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { validateHeaderName, validateHeaderValue } from "node:http";
+import { limits } from "../../domain/limits.ts";
 import { isObject, WrongAnswer } from "../lambda-events.ts";
 
 /** What a function answers to a client over HTTP. */
@@ -10,10 +11,10 @@ export interface FunctionAnswer {
   readonly body: Buffer;
 }
 
-/** RFC 9110, 7.6.1; and the length, which is known here. */
+/** RFC 9110, 7.6.1, and what HTTP/2 refuses besides (node:http2 throws); and the length, which is known here. */
 const ownHeaders = new Set([
   ...["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding"],
-  ...["upgrade", "content-length"],
+  ...["upgrade", "http2-settings", "content-length"],
 ]);
 
 /** Of a function URL: what has no `statusCode` is itself the body. @throws WrongAnswer. */
@@ -67,17 +68,25 @@ function toText(name: string, value: unknown): string {
   throw new WrongAnswer(`its header ${name.slice(0, 100)} is no text`);
 }
 
-/** Without those that are the server's. */
+/** Without those that are the server's. Several of a name are one line, but for cookies: HTTP/2 takes two of hardly any. */
 function checked(headers: FunctionAnswer["headers"]): FunctionAnswer["headers"] {
-  const kept = Object.entries(headers).filter(([name]) => !ownHeaders.has(name));
+  const kept = Object.entries(headers)
+    .filter(([name]) => !ownHeaders.has(name))
+    .map(([name, values]) => [name, name === "set-cookie" ? values : [values].flat().join(", ")] as const);
+  let bytes = 0;
   for (const [name, values] of kept) {
     try {
       validateHeaderName(name);
-      for (const value of [values].flat()) validateHeaderValue(name, value);
+      for (const value of [values].flat()) {
+        validateHeaderValue(name, value);
+        bytes += name.length + value.length;
+      }
     } catch {
       throw new WrongAnswer(`its header ${JSON.stringify(name.slice(0, 100))} may not be sent`);
     }
   }
+  const { answerHeadersMaxBytes: max } = limits.handler;
+  if (bytes > max) throw new WrongAnswer(`its headers have ${bytes} bytes; must be <= ${max}`);
   return Object.fromEntries(kept);
 }
 

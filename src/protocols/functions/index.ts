@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { toCaller } from "../../domain/auth/caller.ts";
+import { foreignPageProblem } from "../../domain/auth/open-access.ts";
 import type { Caller } from "../../domain/auth/principal.ts";
 import { TodokuError, toTodokuError } from "../../domain/errors.ts";
 import { isTimedOut } from "../../domain/handlers/timed-out.ts";
@@ -56,13 +57,12 @@ class Functions implements FunctionsDoor {
     const place = this.#places.at(method, pathOf(url));
     const requestId = randomUUID();
     const common = { ...commonHeaders, ...corsHeaders(headers, place?.origins ?? []), "x-amzn-requestid": requestId };
-    this.#answer(request, response, place, requestId).then(
-      (answer) => this.#write(request, response, common, answer),
-      async (error: unknown) => {
+    this.#answer(request, response, place, requestId)
+      .then((answer) => this.#write(request, response, common, answer))
+      .catch(async (error: unknown) => {
         const refusal = await this.#refuse(request, response, error, requestId);
         this.#write(request, response, common, refusal);
-      },
-    );
+      });
   }
 
   async #answer(
@@ -85,6 +85,7 @@ class Functions implements FunctionsDoor {
     }
     const { proxies, auth } = this.#options;
     const caller = toCaller(request.socket.remoteAddress, headers, proxies);
+    if (target.auth === "none" && place.trustedOrigins) checkPage(caller, place.trustedOrigins);
     const claims = target.auth === "jwt" ? await signIn(auth, target, headers.authorization, caller) : undefined;
     // Who is not asked for a name is counted by address.
     if (!claims) await auth.identify(caller, async () => stranger(target.environment));
@@ -157,14 +158,20 @@ class Functions implements FunctionsDoor {
     { status, headers, body }: FunctionAnswer,
   ): void {
     if (response.destroyed || response.headersSent) return;
-    const hasBody = status !== 204 && status !== 304;
+    const hasBody = ![204, 205, 304].includes(status);
     const all: Record<string, string | readonly string[]> = { ...common, ...headers };
     if (common.vary !== undefined) all.vary = joinVary(headers.vary, common.vary);
     if (hasBody) all["content-length"] = String(body.length);
     else delete all["content-type"];
-    for (const [name, value] of Object.entries(all)) response.setHeader(name, value);
-    response.statusCode = status;
-    response.end(hasBody && method !== "HEAD" ? body : undefined);
+    try {
+      for (const [name, value] of Object.entries(all)) response.setHeader(name, value);
+      response.statusCode = status;
+      response.end(hasBody && method !== "HEAD" ? body : undefined);
+    } catch (error) {
+      // What is said instead has headers of its own.
+      for (const name of Object.keys(all)) response.removeHeader(name);
+      throw error;
+    }
   }
 }
 
@@ -180,6 +187,14 @@ function findTarget(place: Place): Target | undefined {
   } catch {
     throw new Refusal(400, "Bad Request", "BadRequestException");
   }
+}
+
+/** @throws Refusal: its sentence tells the developer what to do. */
+function checkPage(caller: Caller, trustedOrigins: readonly string[]): void {
+  const problem = foreignPageProblem(caller, trustedOrigins);
+  if (problem === undefined) return;
+  const remedy = "list it in the origins of the functions to allow it";
+  throw new Refusal(403, `Forbidden in dev mode: ${problem}; ${remedy}`, "AccessDeniedException");
 }
 
 function joinVary(theirs: string | readonly string[] | undefined, ours: string): string {

@@ -24,7 +24,11 @@ export interface RestApiSettings {
   readonly routes: Readonly<Record<string, RestRoute>>;
   /** Of web pages that may call it; `*`: all. None: browsers are not answered, and handlers see preflights. */
   readonly origins: readonly string[];
+  readonly trustedOrigins: TrustedOrigins;
 }
+
+/** Of web pages that may call what is for anybody, besides those on this machine; `*`: all. Undefined: all, as it is not a developer's machine. */
+export type TrustedOrigins = readonly string[] | undefined;
 
 /** What an operator sets: the group `functions` of the configuration. */
 export interface FunctionsSettings {
@@ -32,6 +36,7 @@ export interface FunctionsSettings {
   readonly environment: string | undefined;
   /** Of web pages that may call them, as those of a REST API. */
   readonly origins: readonly string[];
+  readonly trustedOrigins: TrustedOrigins;
   readonly restApis: readonly RestApiSettings[];
 }
 

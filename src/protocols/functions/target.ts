@@ -1,5 +1,5 @@
 import type { Handlers } from "../../domain/handlers/handlers.ts";
-import type { FunctionAuth, FunctionsSettings, RestApiSettings } from "./options.ts";
+import type { FunctionAuth, FunctionsSettings, RestApiSettings, TrustedOrigins } from "./options.ts";
 import { type FoundRoute, RestRoutes } from "./rest-routes.ts";
 
 /** What a request is for. */
@@ -17,6 +17,7 @@ export interface Target {
 export interface Place {
   /** Whose pages may call. */
   readonly origins: readonly string[];
+  readonly trustedOrigins: TrustedOrigins;
   /** That may be asked for here; none: there is nothing. */
   readonly methods: readonly string[];
   /** Undefined: there is nothing for this method. @throws URIError: the path is not encoded as an address. */
@@ -43,10 +44,11 @@ export class Places {
     if (path === "/functions" || path.startsWith("/functions/")) return this.#functionAt(path);
     const api = this.#apis.find((one) => path === one.path || path.startsWith(`${one.path}/`));
     if (!api) return undefined;
-    const { origins, compiled, environment, path: stagePath } = api;
+    const { origins, trustedOrigins, compiled, environment, path: stagePath } = api;
     const rest = path.slice(stagePath.length) || "/";
     return {
       origins,
+      trustedOrigins,
       methods: compiled.methodsOf(rest),
       find() {
         const route = compiled.find(method, rest);
@@ -58,11 +60,11 @@ export class Places {
   }
 
   #functionAt(path: string): Place {
-    const { environment, origins } = this.#settings;
+    const { environment, origins, trustedOrigins } = this.#settings;
     const [, handler = "", rest = "/"] = functionPath.exec(path) ?? [];
     const url =
       environment === undefined ? undefined : this.#handlers.get(environment, handler)?.definition.functionUrl;
     const target = environment === undefined || !url ? undefined : { environment, handler, auth: url.auth, path: rest };
-    return { origins, methods: target ? allMethods : [], find: () => target };
+    return { origins, trustedOrigins, methods: target ? allMethods : [], find: () => target };
   }
 }

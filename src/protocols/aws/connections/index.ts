@@ -76,7 +76,7 @@ function gone(connectionId: string): AwsError {
 
 function toAwsError(error: TodokuError): AwsError {
   const { code, subject, message, retryAfterMs } = error;
-  if (subject === "message_size" || subject === "request_size") {
+  if (subject === "message_size") {
     return new AwsError("PayloadTooLargeException", message, { status: 413 });
   }
   switch (code) {

@@ -58,7 +58,7 @@ export function createDynamodb(options: DynamodbOptions): AwsService {
     async handle(call) {
       if (Object.hasOwn(operations, call.action)) return service.handle(call);
       const text = `the action "${call.action.slice(0, 100)}" is not offered, only ${offered.join(", ")}`;
-      throw new AwsError("ValidationException", text);
+      throw new AwsError("ValidationException", text, { isUnknownAction: true });
     },
   };
 }

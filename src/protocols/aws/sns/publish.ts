@@ -36,7 +36,8 @@ export async function publishBatch(options: SnsOptions, call: AwsCall): Promise<
   const entries = readList(form, "PublishBatchRequestEntries.member");
   checkEntries(entries);
   const inputs = entries.map((entry) => readEntry(entry, topic));
-  const bytes = inputs.reduce((sum, input) => sum + (input instanceof AwsError ? 0 : input.bytes), 0);
+  const sizes = inputs.map((input, n) => (input instanceof AwsError ? textBytesOf(entries[n]) : input.bytes));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
   const { messageMaxBytes } = limits.eventTopic;
   if (bytes > messageMaxBytes) {
     throw new AwsError("BatchRequestTooLong", `the messages have ${bytes} bytes; must be <= ${messageMaxBytes}`);
@@ -69,6 +70,11 @@ function checkEntries(entries: readonly URLSearchParams[]): void {
     throw new AwsError("InvalidBatchEntryId", text);
   }
   if (new Set(ids).size < ids.length) throw new AwsError("BatchEntryIdsNotDistinct", "two entries have the same Id");
+}
+
+/** Of a message that is refused for something else. */
+function textBytesOf(entry: URLSearchParams | undefined): number {
+  return Buffer.byteLength(entry?.get("Message") ?? "");
 }
 
 function readEntry(entry: URLSearchParams, topic: string): SnsInput | AwsError {
