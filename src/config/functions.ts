@@ -30,7 +30,11 @@ const restApiSchema = z.strictObject({
       }),
     )
     .describe("Handlers by method and path, like `{POST /task: {handler: queue-task, auth: jwt}}`."),
-  origins: origins.optional().describe("Web pages that may call it, `*` for all. Default: all in dev mode, else none."),
+  origins: origins
+    .optional()
+    .describe(
+      "Web pages that may call it, `*` for all. Default: none; in dev mode all for routes with `auth: jwt`, else those of this machine.",
+    ),
 });
 
 /** The group `functions`: handlers over HTTP. */

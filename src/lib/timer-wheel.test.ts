@@ -50,6 +50,14 @@ it("does not fire what was cancelled", () => {
   expect(fired).toBe(1);
 });
 
+it("a wait ends early when its signal is aborted, and leaves nothing there", async () => {
+  const wheel = new TimerWheel({ monotonicMs: () => 0 });
+  const end = new AbortController();
+  const waiting = [wheel.wait(1000, end.signal), wheel.wait(1000, AbortSignal.abort())];
+  end.abort();
+  await Promise.all(waiting);
+});
+
 it("waits for a deadline that is many turns away", () => {
   const { wheel, moveTo } = aWheel();
   let fired = 0;

@@ -1,5 +1,7 @@
 // What the events of Lambda's callers over HTTP have in common.
 import { type Buffer, isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
 import { TodokuError } from "../domain/errors.ts";
 import type { InvocationResult } from "../domain/handlers/handler.ts";
 import type { Handlers } from "../domain/handlers/handlers.ts";
@@ -32,6 +34,40 @@ export function headerPairs(rawHeaders: readonly string[]): readonly (readonly [
     if (!name.startsWith(":")) pairs.push([name, rawHeaders[at + 1] as string]);
   }
   return pairs;
+}
+
+/** RFC 9110, 7.6.1: they say something of the line, not of the call. */
+const ofOneHop = new Set([
+  ...["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"],
+  ...["te", "trailer", "transfer-encoding", "upgrade", "expect"],
+]);
+/** Anybody could write them: they are written anew. */
+const forwarded = new Set(["x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "forwarded"]);
+
+/** The headers that events carry: as they came, but for those. `address`: the client's. */
+export function eventHeaders(
+  { rawHeaders, headers, socket }: IncomingMessage,
+  address: string,
+  isBehindTls: boolean,
+): readonly (readonly [name: string, value: string])[] {
+  const named = new Set(headers.connection?.split(",").map((name) => name.trim().toLowerCase()));
+  const kept = headerPairs(rawHeaders).filter(([spelling]) => {
+    const name = spelling.toLowerCase();
+    return !ofOneHop.has(name) && !forwarded.has(name) && !named.has(name);
+  });
+  const authority = headers[":authority"];
+  const isSecure = isBehindTls || (socket as Partial<TLSSocket>).encrypted === true;
+  return [
+    ...(typeof authority === "string" && headers.host === undefined ? ([["Host", authority]] as const) : []),
+    ...kept,
+    ["X-Forwarded-For", address],
+    ["X-Forwarded-Proto", isSecure ? "https" : "http"],
+    ["X-Forwarded-Port", portOf(headers.host ?? authority?.toString(), isSecure)],
+  ];
+}
+
+function portOf(host: string | undefined, isSecure: boolean): string {
+  return /:(\d{1,5})$/.exec(host ?? "")?.[1] ?? (isSecure ? "443" : "80");
 }
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -12,10 +12,13 @@ import type { IdentityService } from "./identity.ts";
 
 type Hooks = NonNullable<GatewayOptions["hookOf"]>;
 
+/** What comes of the configuration. */
+type GatewaySet = "settings" | "hookOf" | "admitUser" | "isBehindTls" | "namesActions";
+
 /** What the gateway is made of. */
-export interface GatewayParts extends Omit<GatewayOptions, "settings" | "hookOf" | "admitUser" | "namesActions"> {
+export interface GatewayParts extends Omit<GatewayOptions, GatewaySet> {
   readonly mode: Mode;
-  readonly config: Pick<Config, "gateway">;
+  readonly config: Pick<Config, "behindProxy" | "gateway">;
   readonly users: Pick<Users, "admit">;
   readonly identity: Pick<IdentityService, "connectHook">;
 }
@@ -26,7 +29,8 @@ export function createGateway({ mode, config, users, identity, ...parts }: Gatew
   for (const [i, endpoint] of settings.endpoints.entries()) checkAuthorizer(endpoint, i, mode);
   const hookOf = createHooks(settings.endpoints, users, identity, parts.clock);
   const admitUser = createAdmission(users, parts.clock);
-  return createGatewayDoor({ ...parts, settings, hookOf, admitUser, namesActions: mode === "dev" });
+  const isBehindTls = config.behindProxy;
+  return createGatewayDoor({ ...parts, settings, hookOf, admitUser, isBehindTls, namesActions: mode === "dev" });
 }
 
 /** Of a user that an authorizer lets in nothing else says where it is. */

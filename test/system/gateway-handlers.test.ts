@@ -85,12 +85,19 @@ function contextOf(routeKey: string, eventType: string) {
 
 describe("$connect, $default and $disconnect", () => {
   it("get the events of API Gateway, one by one", async () => {
-    const headers = { "user-agent": "test/1", "X-Two": ["a", "b"] } as object as Record<string, string>;
+    // Anybody could write whom he speaks for.
+    const forged = { "X-Forwarded-For": "127.0.0.9", "X-Forwarded-Proto": "https" };
+    const headers = { "user-agent": "test/1", "X-Two": ["a", "b"], ...forged } as object as Record<string, string>;
     const client = await connect(at("/app?user=alice&user=alice&n=1"), { headers });
     const [connected] = app.events;
     expect(connected).toMatchObject({
-      headers: { Host: `127.0.0.1:${server.port}`, "user-agent": "test/1", "X-Two": "b" },
-      multiValueHeaders: { "X-Two": ["a", "b"] },
+      headers: {
+        Host: `127.0.0.1:${server.port}`,
+        "user-agent": "test/1",
+        "X-Two": "b",
+        "X-Forwarded-For": "127.0.0.1",
+      },
+      multiValueHeaders: { "X-Two": ["a", "b"], "X-Forwarded-Proto": ["http"] },
       queryStringParameters: { user: "alice", n: "1" },
       multiValueQueryStringParameters: { user: ["alice", "alice"], n: ["1"] },
       isBase64Encoded: false,

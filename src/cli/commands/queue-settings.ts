@@ -13,7 +13,8 @@ interface SettingsOptions extends ConnectionOptions {
   /** False: `--no-dead-letter`. */
   readonly deadLetter?: string | false;
   readonly maxReceives?: number;
-  readonly deadLetterSource?: readonly string[];
+  /** False: `--no-dead-letter-source`. */
+  readonly deadLetterSource?: readonly string[] | false;
   readonly tag?: Readonly<Record<string, string>>;
   readonly untag?: readonly string[];
 }
@@ -33,6 +34,7 @@ export function registerQueueSettings(queue: Command, io: CommandIo): void {
     .description("change settings of a queue; what is not given stays")
     .argument("<name>", "name of the queue")
     .option("--no-dead-letter", "messages stay, however often they are received")
+    .option("--no-dead-letter-source", "take the dead letters of any queue that names it")
     .option("--untag <key...>", "take tags away")
     .action(async (name: string, options: SettingsOptions, command: Command) => {
       const body = toBody(options, command);
@@ -66,7 +68,7 @@ function toBody(options: SettingsOptions, command: Command) {
     ...{ visibilitySeconds: visibility, delaySeconds: delay, retentionSeconds: retention, waitSeconds: wait },
     messageMaxBytes: options.messageMaxBytes,
     deadLetter: deadLetter === false ? null : rule,
-    deadLetterSources: options.deadLetterSource,
+    deadLetterSources: options.deadLetterSource === false ? null : options.deadLetterSource,
     tags: Object.keys(tags).length === 0 ? undefined : tags,
   };
 }

@@ -64,6 +64,8 @@ describe("todoku queue", () => {
       expect.stringContaining('queue "dead" takes no dead letters of queue "other"'),
     ]);
     expect((await run("update", "q", "--tag", "x"))[2]).toContain("It must be <key>=<value>.");
+    await run("update", "dead", "--no-dead-letter-source");
+    expect(JSON.parse(String((await run("show", "dead", "--json"))[1]))).not.toHaveProperty("deadLetterSources");
   });
 
   it("sends, peeks and receives, with the body on one line", async () => {

@@ -46,6 +46,18 @@ describe("a plan", () => {
     expect(steps({ queues }, made, true)).toEqual([]);
   });
 
+  it("lets a queue take dead letters before another's rule names it", () => {
+    const was = [
+      { name: "a", ...seconds },
+      { name: "dead", ...seconds, deadLetterSources: ["x"] },
+    ];
+    const queues = [
+      { name: "a", deadLetter: { queue: "dead", maxReceives: 3 } },
+      { name: "dead", deadLetterSources: ["a"] },
+    ];
+    expect(steps({ queues }, { ...empty, queues: was })).toEqual(["update queue dead", "update queue a"]);
+  });
+
   it("gives a setting that the file leaves out its default again", () => {
     const current = { ...empty, queues: [{ name: "q", ...seconds, delaySeconds: 5 }] };
     const [change] = toPlan({ queues: [{ name: "q" }] }, current, false).changes;

@@ -75,7 +75,13 @@ function planQueues({ queues = [] }: ResourceFile, current: Current, prune: bool
     if (differences.tags) body.tags = tagChanges(old?.tags, settings.tags);
     updated.push({ action: "update", kind: "queue", name, differences, body });
   }
-  return { changes: [...created, ...updated], problems };
+  // A rule is refused by a target that does not take its queue yet.
+  const [first, then] = [updated.filter(hasSources), updated.filter((change) => !hasSources(change))];
+  return { changes: [...created, ...first, ...then], problems };
+}
+
+function hasSources({ differences }: Change): boolean {
+  return differences.deadLetterSources !== undefined;
 }
 
 function planKeys({ keys = [] }: ResourceFile, current: Current): Plan {

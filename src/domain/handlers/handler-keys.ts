@@ -21,6 +21,8 @@ const nameForm = /^handler\/[A-Za-z0-9_-]+\/[0-9a-f]{16}$/;
 /** One API key for each handler that runs, with its grants and no other, for as long as it runs. */
 export class HandlerKeys {
   readonly #parts: HandlerKeysParts;
+  /** Names of this run's, until those of the last one are ended: who attaches a handler does not wait for that. */
+  #own: Set<string> | undefined = new Set();
 
   constructor(parts: HandlerKeysParts) {
     this.#parts = parts;
@@ -28,8 +30,10 @@ export class HandlerKeys {
 
   /** @throws TodokuError `not_found`: the environment; `invalid_argument`: the grants; `limit_exceeded`. */
   async make({ environment, name, grants }: HandlerDefinition): Promise<HandlerCredentials> {
+    const keyName = `handler/${name}/${randomBytes(8).toString("hex")}`;
+    this.#own?.add(keyName);
     const { key, secret, accessKey } = await this.#parts.keys.create(serverPrincipal(environment), {
-      name: `handler/${name}/${randomBytes(8).toString("hex")}`,
+      name: keyName,
       description: `of handler ${name}, for as long as it runs`,
       isSuperUser: false,
       grants,
@@ -51,10 +55,15 @@ export class HandlerKeys {
     }
   }
 
-  /** Ends the keys of a server that could not do it itself. To be called before any is made. */
+  /** Ends the keys of a server that could not do it itself. To be called once. */
   async endLeftOver(): Promise<void> {
     const stored = await this.#parts.records.list(apiKeyRecordKind);
-    const leftOver = stored.filter(({ document }) => nameForm.test(String(document.name ?? "")));
+    const own = this.#own;
+    this.#own = undefined;
+    const leftOver = stored.filter(({ document }) => {
+      const keyName = String(document.name ?? "");
+      return nameForm.test(keyName) && !own?.has(keyName);
+    });
     for (const { environment, name } of leftOver) await this.end(environment, name);
     if (leftOver.length > 0) this.#parts.log.info({ keys: leftOver.length }, "ended keys of handlers of the last run");
   }

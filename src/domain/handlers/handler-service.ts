@@ -53,8 +53,6 @@ class HandlerService implements Handlers {
   readonly #stats = new HandlerStatsByEnvironment();
   readonly #handlers = new Map<string, Map<string, Fed>>();
   readonly #attachments = new Map<string, Attachment>();
-  /** What the last run of the server left is gone: it cannot be told from what is made then. */
-  readonly #isSwept = Promise.withResolvers<void>();
   #isStopping = false;
 
   constructor(options: HandlersOptions) {
@@ -81,12 +79,14 @@ class HandlerService implements Handlers {
     await this.#keys
       .endLeftOver()
       .catch((err: unknown) => this.#warn(err, "keys of handlers of the last run may be left"));
-    await removeFormerSources(definitions, this.#options).catch((err: unknown) =>
+    // The port is open: some may be attached already.
+    const present = [...definitions, ...this.#all().map(({ handler }) => handler.definition)];
+    await removeFormerSources(present, this.#options).catch((err: unknown) =>
       this.#warn(err, "subscriptions of handlers of the last run may be left"),
     );
-    this.#isSwept.resolve();
     if (this.#isStopping) return;
-    const started = this.#all().map(async ({ handler }) => {
+    const configured = this.#all().filter(({ handler }) => handler.definition.run.kind !== "attached");
+    const started = configured.map(async ({ handler }) => {
       this.#add({ handler, sources: this.#feed(handler) });
       await handler.start();
     });
@@ -96,7 +96,6 @@ class HandlerService implements Handlers {
 
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    this.#isSwept.resolve();
     const all = this.#all();
     for (const { sources } of all) for (const source of sources) source.end();
     this.logs.close();
@@ -140,7 +139,6 @@ class HandlerService implements Handlers {
   async attach(principal: Principal, request: AttachRequest): Promise<Attachment> {
     authorize(principal, "handler.run", "", request.name);
     checkDefinition(request);
-    await this.#isSwept.promise;
     const { environment } = principal;
     this.#checkRoom(environment, request.name);
     const definition: HandlerDefinition = { ...request, environment, run: { kind: "attached" } };

@@ -305,6 +305,35 @@ describe("a stop", () => {
     expect(runtime.starts[0]?.stops).toBe(1);
   });
 
+  it("lets what began before a secret changed end too, and ends that program as well", async () => {
+    const domain = await aDomain([{ concurrency: 2, secrets: { PASSWORD: "db-password" } }]);
+    const { handlers, secrets, principal, runtime, environment } = domain;
+    await secrets.put(principal, "db-password", "one");
+    await handlers.start();
+    const gates = [aGate(), aGate()];
+    const begin = (gate: (typeof gates)[number] | undefined) => {
+      runtime.answer = async () => {
+        await gate?.passed;
+        return success(1);
+      };
+      return handlers.invoke(environment, "tasks", "{}");
+    };
+    const first = begin(gates[0]);
+    await secrets.put(principal, "db-password", "two");
+    await handlers.checkSecrets();
+    const second = begin(gates[1]);
+    await until(() => runtime.invocations.length === 2);
+    const stopped = handlers.stop(5000);
+    gates[1]?.open();
+    await second;
+    expect(runtime.starts.map(({ stops }) => stops)).toEqual([0, 0]);
+    domain.advance(6000);
+    await stopped;
+    expect(runtime.starts.map(({ stops }) => stops)).toEqual([1, 1]);
+    gates[0]?.open();
+    await first;
+  });
+
   it("waits for nobody longer than it was told to", async () => {
     const domain = await started();
     const { handlers, environment, runtime } = domain;
@@ -325,6 +354,26 @@ describe("a stop", () => {
 
 describe("an attached handler", () => {
   const request = () => aDefinition({ name: "mine", variables: { A: "1" }, sources: [fromQueue("tasks")] });
+
+  it("that is there before the others are started is left alone: the port is open first", async () => {
+    const domain = await aDomain();
+    const { handlers, principal, access } = domain;
+    const [attachment] = await Promise.all([handlers.attach(principal, request()), handlers.start()]);
+    await access.keys.verify(attachment.credentials.apiKey);
+    await domain.queue("tasks");
+    await domain.send("tasks", "one");
+    domain.advance(2000);
+    const invocation = await attachment.next(new AbortController().signal);
+    expect(JSON.parse(invocation?.event ?? "")).toMatchObject({ Records: [{ body: "one" }] });
+  });
+
+  it("whose environment goes while it is made is gone with it", async () => {
+    const { handlers, principal, environment } = await started();
+    const attaching = handlers.attach(principal, request());
+    handlers.forgetEnvironment(environment);
+    await attaching.catch(() => undefined);
+    await until(() => handlers.get(environment, "mine") === undefined);
+  });
 
   it("is worked on by who attached it, is fed like any other, and is gone when it is detached", async () => {
     const domain = await started();

@@ -37,6 +37,13 @@ describe("logs of handlers", () => {
     await expect(read({ after: "57" })).rejects.toMatchObject({ code: "invalid_argument" });
   });
 
+  it("take no more memory for what says which invocation wrote them", async () => {
+    for (let n = 0; n < 100; n++) {
+      logs.add("dev", "h", { atMs: 1, stream: "stdout", text: "a", invocationId: "x".repeat(logMaxBytes / 10) });
+    }
+    expect((await read())[0]).toHaveLength(9);
+  });
+
   it("that somebody waits for come at once, and nothing when the wait is over or the server stops", async () => {
     add("a");
     const wait = new AbortController();

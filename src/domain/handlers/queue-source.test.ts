@@ -189,6 +189,23 @@ describe("messages of a queue", () => {
     expect(domain.runtime.bodies()).toEqual([[], ["a"]]);
   });
 
+  it("that waited for others until they are about to come back are hidden anew", async () => {
+    const domain = await aDomain({ timeoutMs: 1000, windowMs: 300_000 });
+    const gate = aGate();
+    domain.runtime.answer = async () => {
+      await gate.passed;
+      return success(null);
+    };
+    await domain.send("tasks", "a");
+    await domain.handlers.start();
+    await until(async () => (await domain.counts("tasks")).inFlight === 1);
+    domain.advance(301_000);
+    await until(() => domain.runtime.invocations.length === 1);
+    expect(await hiddenMs(domain)).toEqual([306_000]);
+    gate.open();
+    await until(() => isEmpty(domain));
+  });
+
   it("that somebody else got while they waited for their turn are left to them", async () => {
     const domain = await aDomain({ timeoutMs: 10_000 });
     const [direct, own] = [aGate(), aGate()];

@@ -77,6 +77,11 @@ describe("IAM statements", () => {
       [{ resource: "connection", role: "send", user: all }],
     ],
     [
+      "execute-api:ManageConnections to see alone",
+      allow("execute-api:ManageConnections", "arn:aws:execute-api:us-east-1:000000000000:abc/push/GET/@connections/*"),
+      [{ resource: "connection", role: "read", user: all }],
+    ],
+    [
       "the connections table",
       allow(["dynamodb:Query", "dynamodb:Scan"], "arn:aws:dynamodb:us-east-1:000000000000:table/SumuConnections"),
       [{ resource: "connection", role: "read", user: all }],
@@ -107,6 +112,8 @@ describe("IAM statements", () => {
   it.each([
     [{ ...allow("sqs:SendMessage", "*"), Effect: "Deny" }, 'the Effect "Deny" is not offered'],
     [allow("sqs:*", sqs("a")), 'the action "sqs:*" is none that a handler can be given'],
+    [allow("sqs:SendMessage:x", sqs("a")), 'the action "sqs:SendMessage:x" is none'],
+    [allow("sqs:Send*", sqs("a")), 'the action "sqs:Send*" is none'],
     [allow("*", "*"), 'the action "*" is none that a handler can be given'],
     [allow("sqs:CreateQueue", sqs("a")), 'the action "sqs:CreateQueue" is none'],
     [allow("dynamodb:PutItem", "*"), 'the action "dynamodb:PutItem" is none'],

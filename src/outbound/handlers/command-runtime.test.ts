@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { HandlerDefinition } from "../../domain/handlers/handler.ts";
 import type { HandlerLogLine } from "../../domain/handlers/logs.ts";
@@ -17,6 +19,8 @@ export async function handler(event, context) {
   if (event.print) console.log(event.print);
   if (event.throw) throw new TypeError(event.throw);
   if (event.throwText) throw event.throwText;
+  if (event.throwNamed) throw Object.assign(new Error("no"), { name: event.throwNamed });
+  if (event.leave) return spawn("sh", ["-c", "while echo x; do sleep 0.05; done"], { detached: true, stdio: ["ignore", "inherit", "ignore"] }).pid;
   if (event.exit !== undefined) process.exit(event.exit);
   if (event.hang) for (;;) {}
   if (event.forget) await new Promise(() => {});
@@ -43,6 +47,7 @@ def handler(event, context):
     calls += 1
     if "print" in event: print(event["print"])
     if "throw" in event: raise KeyError(event["throw"])
+    if "throwNamed" in event: raise type(event["throwNamed"], (Exception,), {})("no")
     if "exit" in event: sys.exit(event["exit"])
     if "hang" in event:
         while True: pass
@@ -146,6 +151,10 @@ describe.each([
   let one: RunningHandler;
   beforeEach(async () => {
     one = await start([command]);
+  });
+
+  it("tells of errors whose names no header could carry", async () => {
+    expect(await answerOf(one, { throwNamed: "検証エラー" })).toEqual(failedWith("検証エラー", "no"));
   });
 
   it("keeps its process from one invocation to the next, and tells the function of each", async () => {
@@ -358,4 +367,27 @@ describe("a command", () => {
     await one.stop();
     expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(90);
   });
+});
+
+it("a process that has left its group cannot hold the output open for longer than its parent", async () => {
+  const one = await start(["node:./server.handler"]);
+  const pid = (await answerOf(one, { leave: true })) as number;
+  await one.stop();
+  await expect.poll(() => isAlive(pid), patience).toBe(false);
+});
+
+it("nothing of an invocation that has ended is kept as long as the process", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const one = await start(["node:./server.handler"]);
+  const resultOf = async () => new WeakRef(await invoke(one, {}));
+  const result = await resultOf();
+  // The last one may lie in a frame that has ended.
+  for (let n = 0; n < 3; n++) await resultOf();
+  await expect
+    .poll(() => {
+      collect();
+      return result.deref();
+    }, patience)
+    .toBeUndefined();
 });

@@ -26,7 +26,17 @@ export function createCommandRuntime(options: CommandRuntimeOptions): HandlerRun
     async start(definition: HandlerDefinition, parts: RuntimeParts): Promise<RunningHandler> {
       const masks = new Masks(secretsOf(definition, parts));
       const { wallMs, env: own, stopGraceMs = limits.handler.stopGraceMs } = options;
-      const pool = new ProcessPool({ definition, parts, masks, guard, pace, wallMs, stopGraceMs, own, url: options.url() });
+      const pool = new ProcessPool({
+        definition,
+        parts,
+        masks,
+        guard,
+        pace,
+        wallMs,
+        stopGraceMs,
+        own,
+        url: options.url(),
+      });
       const failure = await pool.start();
       if (!failure) return pool;
       throw new TodokuError(

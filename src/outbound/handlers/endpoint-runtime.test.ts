@@ -48,6 +48,16 @@ const failedWith = (errorType: string, errorMessage: string) => ({
 });
 
 describe("a handler behind a URL", () => {
+  it("that is stopped waits for no answer", async () => {
+    answer = "never";
+    const one = await start();
+    const before = target.received.length;
+    const result = one.invoke({ ...invocation, timeoutMs: 60_000 });
+    await expect.poll(() => target.received.length).toBe(before + 1);
+    await one.stop();
+    expect(await result).toEqual(failedWith("Runtime.Stopped", "the handler is stopping"));
+  });
+
   it("is posted the event, and its JSON is the result; it gets none of the keys", async () => {
     expect(await invoke({ body: ' {"a":1}\n' })).toEqual({ kind: "success", payload: ' {"a":1}\n' });
     const { headers, body } = target.received.at(-1) as Received;

@@ -43,3 +43,25 @@ it("a process that is killed takes the groups with it that it guards, and no oth
     process.kill(-b, "SIGKILL");
   }
 });
+
+it("a guard that was killed is made anew while there is something to guard", async () => {
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [output] = (await once(child.stdout, "data")) as [Buffer];
+  const [a = 0, b = 0, c = 0] = JSON.parse(String(output)) as number[];
+  /** Children of it that are none of the three. */
+  const guards = () => {
+    const rows = execFileSync("ps", ["--ppid", String(child.pid), "-o", "pid="], { encoding: "utf8" }).split("\n");
+    return rows.map(Number).filter((pid) => pid > 0 && ![a, b, c].includes(pid));
+  };
+  try {
+    const [first = 0] = guards();
+    process.kill(first, "SIGKILL");
+    await expect.poll(() => guards().some((pid) => pid !== first), patience).toBe(true);
+    child.kill("SIGKILL");
+    await expect.poll(() => [a, b, c].map(sizeOf), patience).toEqual([0, 3, 0]);
+  } finally {
+    process.kill(-b, "SIGKILL");
+  }
+});

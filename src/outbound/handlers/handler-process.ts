@@ -161,12 +161,14 @@ export class HandlerProcess {
     for (const stream of ["stdout", "stderr"] as const) {
       const lines = new LogLines((text, isCut) => this.#log(stream, text, isCut));
       const output = this.#child[stream];
-      output?.on("end", () => lines.end()).on("data", (chunk: Uint8Array) => {
-        const pauseMs = this.#options.pace.pauseMsAfter(() => lines.write(chunk));
-        if (pauseMs === 0) return;
-        output.pause();
-        setTimeout(() => output.resume(), pauseMs).unref();
-      });
+      output
+        ?.on("end", () => lines.end())
+        .on("data", (chunk: Uint8Array) => {
+          const pauseMs = this.#options.pace.pauseMsAfter(() => lines.write(chunk));
+          if (pauseMs === 0) return;
+          output.pause();
+          setTimeout(() => output.resume(), pauseMs).unref();
+        });
     }
   }
 

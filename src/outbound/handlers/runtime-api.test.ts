@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { request } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Invocation } from "../../domain/handlers/runtime.ts";
@@ -46,6 +47,20 @@ describe("the runtime API", () => {
     const error = '{"errorMessage":"m","errorType":"T","stackTrace":[]}';
     expect(await post("invocation/id-1/error", error)).toEqual(ok);
     expect(await result).toEqual({ kind: "error", isHandled: true, payload: error });
+  });
+
+  it("reads one result at a time, and none that it has not asked for", async () => {
+    const result = api.invoke(anInvocation());
+    await next();
+    const headers = { expect: "100-continue" };
+    const first = request(urlOf("invocation/id-1/response"), { method: "POST", headers });
+    const answered = new Promise<number | undefined>((done) => first.on("response", (one) => done(one.statusCode)));
+    first.flushHeaders();
+    await once(first, "continue");
+    expect(await post("invocation/id-1/response", "2")).toMatchObject([400, { errorType: "InvalidRequestID" }]);
+    first.end('{"b":1}');
+    expect(await answered).toBe(202);
+    expect(await result).toEqual({ kind: "success", payload: '{"b":1}' });
   });
 
   it("takes nothing at all for null, and refuses as a result what is no JSON", async () => {

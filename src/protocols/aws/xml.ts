@@ -21,11 +21,17 @@ const references: Readonly<Record<string, string>> = {
   "\r": "&#13;",
 };
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what XML 1.0 has no way to write
-const special = /[&<>"\r]|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu;
+const unwritable = /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu;
+const special = new RegExp(`[&<>"\\r]|${unwritable.source}`, "gu");
 
-/** `text` for an element or an attribute. Characters that XML 1.0 cannot carry become U+FFFD: one of them would break the whole answer. */
+/** `text` for an element or an attribute, as {@link writableXml} says it. */
 export function escapeXml(text: string): string {
   return text.replace(special, (character) => references[character] ?? "\ufffd");
+}
+
+/** What a parser reads of `text`: characters that XML 1.0 cannot carry are U+FFFD, for one of them would break the whole answer. */
+export function writableXml(text: string): string {
+  return text.replace(unwritable, "\ufffd");
 }
 
 /** `{Message: [{Body: "a"}, {Body: "b"}]}` is `<Message><Body>a</Body></Message><Message><Body>b</Body></Message>`. */

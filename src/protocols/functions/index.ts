@@ -9,12 +9,12 @@ import { isTimedOut } from "../../domain/handlers/timed-out.ts";
 import { limits } from "../../domain/limits.ts";
 import { connectionOf, endConnection } from "../../lib/end-connection.ts";
 import { commonHeaders } from "../../lib/response.ts";
-import { answerOf, invokeNamed, readOrBlame } from "../lambda-events.ts";
+import { answerOf, eventHeaders, invokeNamed, readOrBlame } from "../lambda-events.ts";
 import { readRequestBytes } from "../request-bytes.ts";
 import { UnreadAnswers } from "../unread-answers.ts";
 import { holdOf } from "../uploads.ts";
 import { type FunctionAnswer, readProxyAnswer, readUrlAnswer } from "./answer.ts";
-import { type FunctionCall, functionHeaders } from "./call.ts";
+import type { FunctionCall } from "./call.ts";
 import { type Claims, signIn, stranger } from "./caller.ts";
 import { corsHeaders, isPreflight, preflightHeaders } from "./cors.ts";
 import { functionUrlEvent, proxyEvent } from "./events.ts";
@@ -89,19 +89,21 @@ class Functions implements FunctionsDoor {
     const claims = target.auth === "jwt" ? await signIn(auth, target, headers.authorization, caller) : undefined;
     // Who is not asked for a name is counted by address.
     if (!claims) await auth.identify(caller, async () => stranger(target.environment));
-    const call = await this.#read(request, target, caller, claims, requestId);
-    const answer = await this.#invoke(call, target);
+    const event = await this.#read(request, target, caller, claims, requestId);
+    const answer = await this.#invoke(event, target);
     this.#unread.hold(response, answer.body.length);
     return answer;
   }
 
+  /** The event alone: what waits for its handler must not hold the body twice. */
   async #read(
     request: IncomingMessage,
-    { environment, path }: Target,
+    target: Target,
     caller: Caller,
     claims: Claims | undefined,
     requestId: string,
-  ): Promise<FunctionCall> {
+  ): Promise<string> {
+    const { environment, handler, rest, path } = target;
     const { clock, wheel, isBehindTls } = this.#options;
     const { headers, httpVersion, method = "", url = "" } = request;
     const { eventMaxBytes: maxBytes } = limits.handler;
@@ -109,9 +111,9 @@ class Functions implements FunctionsDoor {
     if (Number(headers["content-length"] ?? 0) > maxBytes) throw tooLong();
     const body = await readRequestBytes(request, { maxBytes, tooLarge, hold: holdOf(request, wheel) });
     const [, rawQuery = ""] = /\?(.*)$/s.exec(url) ?? [];
-    return {
+    const call: FunctionCall = {
       ...{ method, path, rawQuery, body, claims, environment, requestId },
-      headers: functionHeaders(request, caller.address, isBehindTls),
+      headers: eventHeaders(request, caller.address, isBehindTls),
       contentType: headers["content-type"],
       address: caller.address,
       userAgent: headers["user-agent"] ?? "",
@@ -119,15 +121,16 @@ class Functions implements FunctionsDoor {
       protocol: `HTTP/${httpVersion}`,
       nowMs: clock.wallMs(),
     };
-  }
-
-  async #invoke(call: FunctionCall, { environment, handler, rest }: Target): Promise<FunctionAnswer> {
-    const { handlers } = this.#options;
     const event = rest ? proxyEvent(call, rest.stagePath, rest.route) : functionUrlEvent(call, handler);
     const text = JSON.stringify(event);
-    if (Buffer.byteLength(text) > limits.handler.eventMaxBytes) throw tooLong();
+    if (Buffer.byteLength(text) > maxBytes) throw tooLong();
+    return text;
+  }
+
+  async #invoke(event: string, { environment, handler, rest }: Target): Promise<FunctionAnswer> {
+    const { handlers } = this.#options;
     const timeoutMs = rest ? restTimeoutMs : undefined;
-    const result = await invokeNamed(handlers, { environment, handler }, text, timeoutMs);
+    const result = await invokeNamed(handlers, { environment, handler }, event, timeoutMs);
     if (isTimedOut(result)) throw timedOutRefusal();
     if (result.kind === "error") throw badGateway();
     const value = answerOf(result)?.value;

@@ -35,7 +35,7 @@ interface Known {
   readonly authorizer?: Scene["authorizer"];
 }
 
-type AdmissionParts = Pick<GatewayOptions, "auth" | "tickets" | "hookOf" | "proxies" | "clock"> & {
+type AdmissionParts = Pick<GatewayOptions, "auth" | "tickets" | "hookOf" | "proxies" | "isBehindTls" | "clock"> & {
   readonly throttle: Throttle;
   readonly integrations: Pick<Integrations, "authorize">;
   readonly origins: () => readonly string[];
@@ -77,7 +77,11 @@ export class Admission {
   #visit({ path }: EndpointSettings, { request, connectionId }: Knock, { address }: Caller): Visit | undefined {
     if (connectionId === undefined) return undefined;
     const { host = "", "user-agent": userAgent = "" } = request.headers;
-    return { connectionId, path, domainName: host, address, userAgent, connectedAtMs: this.#parts.clock.wallMs() };
+    const { clock, isBehindTls } = this.#parts;
+    return {
+      ...{ connectionId, path, domainName: host, address, userAgent, isBehindTls },
+      connectedAtMs: clock.wallMs(),
+    };
   }
 
   /** The operator's own handler says who it is. */

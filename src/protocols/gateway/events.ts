@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { awsAccount, awsRegion } from "../../domain/handlers/handler.ts";
 import { newId } from "../../lib/random-ids.ts";
-import { headerPairs, pairsOf, requestTime } from "../lambda-events.ts";
+import { eventHeaders, pairsOf, requestTime } from "../lambda-events.ts";
 
 /** A handshake, for as long as it is not known who makes it. */
 export interface Visit {
@@ -15,6 +15,8 @@ export interface Visit {
   /** The client's. */
   readonly address: string;
   readonly userAgent: string;
+  /** A proxy in front terminates TLS. */
+  readonly isBehindTls: boolean;
   /** Wall time. */
   readonly connectedAtMs: number;
 }
@@ -35,7 +37,7 @@ export function methodArnOf({ path }: Visit, environment: string): string {
 
 /** What an authorizer is asked. */
 export function authorizerEvent(visit: Visit, environment: string, request: IncomingMessage, query: URLSearchParams) {
-  const { headers, multiValueHeaders } = headersOf(request);
+  const { headers, multiValueHeaders } = headersOf(visit, request);
   const parameters = pairsOf(query);
   const scene = { ...visit, environment, authorizer: undefined };
   return {
@@ -52,7 +54,7 @@ export function authorizerEvent(visit: Visit, environment: string, request: Inco
 export function connectEvent(scene: Scene, request: IncomingMessage, query: URLSearchParams, nowMs: number) {
   const parameters = pairsOf(query);
   return {
-    ...headersOf(request),
+    ...headersOf(scene, request),
     ...(query.size > 0 && {
       queryStringParameters: parameters.last,
       multiValueQueryStringParameters: parameters.all,
@@ -113,7 +115,7 @@ function stageOf(path: string): string {
   return path.slice(1);
 }
 
-function headersOf({ rawHeaders }: IncomingMessage) {
-  const { last, all } = pairsOf(headerPairs(rawHeaders));
+function headersOf({ address, isBehindTls }: Visit, request: IncomingMessage) {
+  const { last, all } = pairsOf(eventHeaders(request, address, isBehindTls));
   return { headers: last, multiValueHeaders: all };
 }

@@ -87,6 +87,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly proxies: TrustedProxies;
+  /** A proxy in front terminates TLS. */
+  readonly isBehindTls: boolean;
   /** Says whose connection is to be closed for going on when its frames are refused. */
   readonly connectionGuard: Pick<ConnectionGuard, "refused">;
   /** Dev mode: who asks for an action that there is not is told which there are. */

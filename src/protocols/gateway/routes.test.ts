@@ -11,6 +11,7 @@ const at = (path: string) => socketUrl(server, path);
 beforeAll(async () => {
   server = await aServer({
     gateway: {
+      presence: { to: [] }, // who came and left would be published to the topic in between
       endpoints: [
         { path: "/push" },
         { path: "/default", routes: { $default: "send" } },

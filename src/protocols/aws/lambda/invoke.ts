@@ -1,28 +1,32 @@
 import { Buffer } from "node:buffer";
 import { authorize } from "../../../domain/auth/authorize.ts";
+import { toTodokuError } from "../../../domain/errors.ts";
 import { handlerNotFound } from "../../../domain/handlers/handler.ts";
 import type { Handlers } from "../../../domain/handlers/handlers.ts";
+import { errorOf } from "../../lambda-events.ts";
 import type { AwsAnswer, AwsCall } from "../call.ts";
 import { AwsError } from "../errors.ts";
+import type { AwsOptions } from "../options.ts";
 
 /** AWS: how much of the log an answer carries. */
 const tailBytes = 4096;
 const executed = { "x-amz-executed-version": "$LATEST" };
 
-type Answer = (handlers: Handlers, call: AwsCall, name: string, event: string) => Promise<AwsAnswer>;
+type InvokeParts = Pick<AwsOptions, "handlers" | "clock">;
+type Answer = (parts: InvokeParts, call: AwsCall, name: string, event: string) => Promise<AwsAnswer>;
 
 /** By the header X-Amz-Invocation-Type. */
 const answers: Readonly<Record<string, Answer>> = {
   RequestResponse: invoke,
   Event: accept,
-  async DryRun(handlers, { principal }, name) {
+  async DryRun({ handlers }, { principal }, name) {
     check(handlers, principal, name);
     return { status: 204 };
   },
 };
 
 /** @throws AwsError; TodokuError as `Handlers.invokeAs`. */
-export async function answerInvoke(handlers: Handlers, call: AwsCall, name: string): Promise<AwsAnswer> {
+export async function answerInvoke(parts: InvokeParts, call: AwsCall, name: string): Promise<AwsAnswer> {
   const type = headerOf(call, "x-amz-invocation-type") ?? "RequestResponse";
   const answer = Object.hasOwn(answers, type) ? answers[type] : undefined;
   if (!answer) {
@@ -34,10 +38,10 @@ export async function answerInvoke(handlers: Handlers, call: AwsCall, name: stri
   }
   // As Lambda has it: who sends nothing sends an empty event.
   const event = call.body.length === 0 ? "{}" : call.body.toString();
-  return answer(handlers, call, name, event);
+  return answer(parts, call, name, event);
 }
 
-async function invoke(handlers: Handlers, call: AwsCall, name: string, event: string): Promise<AwsAnswer> {
+async function invoke({ handlers }: InvokeParts, call: AwsCall, name: string, event: string): Promise<AwsAnswer> {
   const { principal } = call;
   const wantsLog = headerOf(call, "x-amz-log-type") === "Tail";
   const before = wantsLog ? (await handlers.logs.read(principal, name, { limit: 1 })).next : undefined;
@@ -55,13 +59,27 @@ async function invoke(handlers: Handlers, call: AwsCall, name: string, event: st
   };
 }
 
-/** Taken, and run at most once: it waits in memory, and nobody hears what came of it. */
-async function accept(handlers: Handlers, { principal }: AwsCall, name: string, event: string): Promise<AwsAnswer> {
+/** Taken, and run at most once: it waits in memory, and only the handler's log tells what came of it. */
+async function accept(
+  { handlers, clock }: InvokeParts,
+  { principal, requestId }: AwsCall,
+  name: string,
+  event: string,
+): Promise<AwsAnswer> {
   check(handlers, principal, name);
   const invoked = handlers.invokeAs(principal, name, event);
   // What is refused is refused at once; everything else takes a process to answer.
   await Promise.race([invoked, new Promise((resolve) => setImmediate(resolve))]);
-  invoked.catch(() => {}); // its log says what became of it
+  const note = (problem: string) => {
+    const text = `the event of request ${requestId} was lost: ${problem}`;
+    handlers.logs.add(principal.environment, name, { atMs: clock.wallMs(), stream: "system", text });
+  };
+  invoked.then(
+    (result) => {
+      if (result.kind === "error") note(errorOf(result).type || "the handler failed");
+    },
+    (error: unknown) => note(toTodokuError(error).message),
+  );
   return { status: 202, headers: executed };
 }
 

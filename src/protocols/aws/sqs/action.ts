@@ -12,7 +12,7 @@ export interface SqsParts {
 }
 
 /** A call as actions see it, whichever wire it came over. */
-export interface SqsCall extends SqsParts, Pick<AwsCall, "principal" | "region" | "baseUrl" | "receiver"> {
+export interface SqsCall extends SqsParts, Pick<AwsCall, "principal" | "region" | "baseUrl" | "receiver" | "wire"> {
   /** In the shape of JSON. */
   readonly input: Fields;
 }

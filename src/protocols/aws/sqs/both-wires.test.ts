@@ -113,6 +113,30 @@ describe("both wires of SQS", () => {
     ]);
   });
 
+  it("make a queue that others make in the same moment", async () => {
+    const input = { QueueName: "shared", Attributes: { DelaySeconds: "5" } };
+    const same = await Promise.all([...wires, ...wires].map((wire) => sqs.call(wire, "CreateQueue", input)));
+    expect(same).toEqual(Array(4).fill({ QueueUrl: url("shared") }));
+    const inputs = [{ QueueName: "other" }, { QueueName: "other", Attributes: { DelaySeconds: "5" } }];
+    const [first, second] = await Promise.all(inputs.map((one) => sqs.call("json", "CreateQueue", one)));
+    expect([first, second?.error]).toMatchObject([{ QueueUrl: url("other") }, { code: "QueueNameExists" }]);
+  });
+
+  it("answer with checksums of what the client sees, also where XML has no way to write it", async () => {
+    await domain.queues.create(domain.me, "q");
+    const attributes = { a: { type: "String", value: "b\u0002" } };
+    await domain.messages.send(domain.me, "q", [{ body: "a\u0001\ud83d\ude00", attributes }]);
+    for (const wire of wires) {
+      const input = { QueueUrl: "q", MessageAttributeNames: ["All"], VisibilityTimeout: 0 };
+      const [message] = listed(await sqs.call(wire, "ReceiveMessage", input), "Messages");
+      const { Body = "", MD5OfBody, MessageAttributes = {}, MD5OfMessageAttributes } = message ?? {};
+      const [bad, end] = [wire === "json" ? ["\u0001", "\u0002"] : ["\ufffd", "\ufffd"], "\ud83d\ude00"];
+      expect([Body, MessageAttributes]).toEqual([`a${bad[0]}${end}`, { a: one("String", `b${bad[1]}`) }]);
+      expect(MD5OfBody).toBe(createHash("md5").update(Body).digest("hex"));
+      expect(MD5OfMessageAttributes).toBe(md5Of(MessageAttributes));
+    }
+  });
+
   it("send, receive with what is asked for, change the visibility and delete", async () => {
     const attributes = {
       source: one("String", "s"),
@@ -360,6 +384,12 @@ describe("both wires of SQS", () => {
       "InvalidParameterValue",
     ],
     [
+      "an attribute with a type that XML has no way to write",
+      "SendMessage",
+      { MessageBody: "a", MessageAttributes: { a: one("String.\u0001", "b") } },
+      "InvalidParameterValue",
+    ],
+    [
       "an empty attribute",
       "SendMessage",
       { MessageBody: "a", MessageAttributes: { a: one("String.x", "") } },
@@ -422,7 +452,24 @@ describe("both wires of SQS", () => {
     ["an unknown system attribute", "ReceiveMessage", { AttributeNames: ["Nonsense"] }, "InvalidAttributeName"],
     ["a bad handle", "DeleteMessage", { ReceiptHandle: "bad" }, "ReceiptHandleIsInvalid"],
     ["no time", "ChangeMessageVisibility", { ReceiptHandle: "bad" }, "MissingParameter"],
-    ["a move from a queue that is not there", "StartMessageMoveTask", { SourceArn: arn("no") }, "QueueDoesNotExist"],
+    [
+      "a move from a queue that is not there",
+      "StartMessageMoveTask",
+      { SourceArn: arn("no") },
+      "ResourceNotFoundException",
+    ],
+    [
+      "a move to a queue that is not there",
+      "StartMessageMoveTask",
+      { SourceArn: arn("q"), DestinationArn: arn("no") },
+      "ResourceNotFoundException",
+    ],
+    [
+      "moves of a queue that is not there",
+      "ListMessageMoveTasks",
+      { SourceArn: arn("no") },
+      "ResourceNotFoundException",
+    ],
     ["a move from a queue without sources", "StartMessageMoveTask", { SourceArn: arn("q") }, "UnsupportedOperation"],
     ["an ARN that is none", "StartMessageMoveTask", { SourceArn: "q" }, "InvalidParameterValue"],
     ["a task that is not there", "CancelMessageMoveTask", { TaskHandle: "x" }, "ResourceNotFoundException"],

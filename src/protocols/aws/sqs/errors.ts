@@ -73,7 +73,6 @@ export function toSqsError(error: TodokuError): AwsError {
   const { code, subject, message, retryAfterMs } = error;
   switch (code) {
     case "not_found":
-      if (subject === "move") return resourceNotFound(message);
       return new AwsError("QueueDoesNotExist", message, { queryCode: `${prefix}NonExistentQueue` });
     case "already_exists":
       return queueNameExists(message);

@@ -31,7 +31,7 @@ export function createSqs({
       if (!action) throw unknownAction(call.action, "SQS");
       const { principal, region, baseUrl, receiver, wire } = call;
       const input = wire === "query" ? toInput(call.form, call.rawPath) : call.input;
-      return render(call, await action({ ...parts, principal, region, baseUrl, receiver, input }));
+      return render(call, await action({ ...parts, principal, region, baseUrl, receiver, wire, input }));
     },
     toAwsError: toSqsError,
   };

@@ -8,6 +8,7 @@ import type { SendResult } from "../../../domain/queues/store.ts";
 import { md5OfAttributes, md5OfBody } from "../../aws-md5.ts";
 import { giveBackUnread } from "../../unread-receives.ts";
 import { accountId } from "../call.ts";
+import { writableXml } from "../xml.ts";
 import type { Action, SqsCall } from "./action.ts";
 import { invalidValue, messageNotInflight, receiptHandleIsInvalid, toSqsError, unknownAttribute } from "./errors.ts";
 import { type Fields, integer, optionalInteger, optionalText, text, texts } from "./fields.ts";
@@ -41,7 +42,7 @@ export const messageActions: Readonly<Record<string, Action>> = {
     return toSent(message, result);
   },
   async ReceiveMessage(call) {
-    const { input, principal, queueMessages, receiver, region } = call;
+    const { input, principal, queueMessages, receiver, region, wire } = call;
     const system = toSystemNames(input);
     const waitSeconds = optionalInteger(input, "WaitTimeSeconds", 0, bounds.waitMaxMs / secondMs);
     const request = {
@@ -53,7 +54,8 @@ export const messageActions: Readonly<Record<string, Action>> = {
     const received = await queueMessages.receive(principal, queueOf(call), request, receiver);
     giveBackUnread(received, receiver.closed);
     if (received.messages.length === 0) return {};
-    return { Messages: received.messages.map((message) => toReceived(message, system, wanted, region)) };
+    const messages = wire === "query" ? received.messages.map(inXml) : received.messages;
+    return { Messages: messages.map((message) => toReceived(message, system, wanted, region)) };
   },
   async DeleteMessage(call) {
     const [queue, handle] = [queueOf(call), text(call.input, "ReceiptHandle")];
@@ -108,6 +110,15 @@ export function toSent(message: SentMessage, result: SendResult | undefined): Fi
     MD5OfMessageAttributes: md5OfAttributes(attributes),
     MD5OfMessageSystemAttributes: md5OfAttributes(system),
   };
+}
+
+/** As the client will read it: what other doors take may have characters that XML has no way to write, and clients compare the checksums. */
+function inXml(message: ReceivedMessage): ReceivedMessage {
+  const { body, attributes } = message;
+  const entries = Object.entries(attributes ?? {}).map(([name, { type, value }]) => {
+    return [writableXml(name), { type: writableXml(type), value: writableXml(value) }] as const;
+  });
+  return { ...message, body: writableXml(body), attributes: attributes && Object.fromEntries(entries) };
 }
 
 function toReceived(

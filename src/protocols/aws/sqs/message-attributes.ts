@@ -5,7 +5,7 @@ import { invalidContents, invalidValue } from "./errors.ts";
 import { type Fields, map, optionalText } from "./fields.ts";
 
 /** What XML 1.0 can carry: SQS takes nothing else, on either wire. */
-const xmlText = /^[\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u;
+const noXmlText = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 const nameForm = /^[A-Za-z0-9_.-]{1,256}$/;
 const reservedName = /^(aws|amazon)\./i;
 const typeForm = /^(String|Number|Binary)(\..{1,249})?$/s;
@@ -17,8 +17,8 @@ const numberMin = -1e128;
 
 /** @throws AwsError InvalidMessageContents: it has a character that XML 1.0 does not have. */
 export function checkBody(body: string): void {
-  if (xmlText.test(body)) return;
-  const at = [...body].findIndex((character) => !xmlText.test(character));
+  const at = body.search(noXmlText);
+  if (at === -1) return;
   throw invalidContents(
     `Invalid characters found: character ${at} of MessageBody is none of #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF.`,
   );
@@ -53,7 +53,7 @@ function toAttribute(name: string, fields: Fields): Attributes[string] {
   checkName(name);
   const type = optionalText(fields, "DataType") ?? "";
   if (type === "") throw invalid(name, "must contain a non-empty message attribute type");
-  if (type.length > 256 || !typeForm.test(type)) {
+  if (type.length > 256 || !typeForm.test(type) || noXmlText.test(type)) {
     throw invalid(
       name,
       `has the type '${type.slice(0, 300)}'; must be String, Number or Binary, or one of them with .<label>, with <= 256 characters`,
@@ -65,7 +65,7 @@ function toAttribute(name: string, fields: Fields): Attributes[string] {
 function textOf(name: string, type: string, fields: Fields): string {
   const value = optionalText(fields, "StringValue") ?? "";
   if (value === "") throw invalid(name, `with type '${type}' must use a non-empty field 'StringValue'`);
-  if (!xmlText.test(value)) throw invalid(name, "has a character in its value that XML 1.0 does not have");
+  if (noXmlText.test(value)) throw invalid(name, "has a character in its value that XML 1.0 does not have");
   if (type.startsWith("Number") && !isNumber(value)) {
     throw invalidValue(`Can't cast the value of message attribute '${name}' to a number.`);
   }

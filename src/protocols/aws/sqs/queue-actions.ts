@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { TodokuError } from "../../../domain/errors.ts";
 import { limits } from "../../../domain/limits.ts";
 import type { Queue } from "../../../domain/queues/queue.ts";
 import type { Action, SqsCall } from "./action.ts";
@@ -23,8 +24,8 @@ export const queueActions: Readonly<Record<string, Action>> = {
     const changes = toQueueChanges(textMap(input, "Attributes"));
     const tags = { ...textMap(input, "Tags"), ...textMap(input, "tags") };
     const known = queues.known(principal.environment, name);
-    if (!known) await queues.create(principal, name, { ...changes, tags });
-    else if (!hasSettings(await queues.read(principal, name), changes)) {
+    const made = known ? undefined : await queues.create(principal, name, { ...changes, tags }).catch(unlessThere);
+    if (!made && !hasSettings(await queues.read(principal, name), changes)) {
       throw queueNameExists(
         `A queue already exists with the same name and a different value for an attribute: queue "${name}".`,
       );
@@ -88,6 +89,12 @@ export const queueActions: Readonly<Record<string, Action>> = {
     throw unsupported("RemovePermission is not offered: the grants of a key say what it may do.");
   },
 };
+
+/** Somebody else made it in the same moment: all workers of a backend that starts make their queues. */
+function unlessThere(error: unknown): undefined {
+  if (error instanceof TodokuError && error.code === "already_exists") return;
+  throw error;
+}
 
 /** The queue that a request names by its URL. @throws AwsError MissingParameter; QueueDoesNotExist when no queue can be called so. */
 export function queueOf({ input }: Pick<SqsCall, "input">): string {
