@@ -133,6 +133,25 @@ describe("a move of dead letters", () => {
     expect(await (await aMover()).list(domain.me, "dead")).toEqual([]);
   });
 
+  it("goes on when its target is purged during a step", async () => {
+    await domain.send("dead", "a", "b");
+    const { engine, queues, messages, clock } = domain;
+    let steps = 0;
+    // As the store answers when the target's incarnation has just gone.
+    const move: typeof messages.move = async (...step) => {
+      if (steps++ > 0) return messages.move(...step);
+      await queues.purge(domain.me, "q");
+      return 0;
+    };
+    const queueMessages = { move, counts: messages.counts.bind(messages) };
+    const mover = createQueueMoves({ engine, queues, queueMessages, wallMs: clock.wallMs });
+    await mover.begin(domain.me, "dead", { to: "q" });
+    await runOnce(mover);
+    expect(await newest(mover)).toMatchObject({ status: "running", moved: 0 });
+    await runOnce(mover);
+    expect(await newest(mover)).toMatchObject({ status: "completed", moved: 2 });
+  });
+
   it("keeps the last ten of a queue, the newest first", async () => {
     for (let n = 1; n <= 12; n++) {
       await moves.begin(domain.me, "dead", { to: "q", perSecond: n });

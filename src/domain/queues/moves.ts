@@ -129,7 +129,8 @@ class Mover implements QueueMoves {
 
   async #step(move: StoredMove, nowMs: number): Promise<void> {
     const { environment, source, to, perSecond } = move;
-    if (to !== undefined && !this.#parts.queues.known(environment, to)) {
+    const target = to === undefined ? undefined : this.#parts.queues.known(environment, to);
+    if (to !== undefined && !target) {
       await this.#change(move, (was) => ({ ...was, status: "failed" }));
       return;
     }
@@ -140,8 +141,10 @@ class Mover implements QueueMoves {
     );
     if (most === 0 && left > 0) return;
     const moved = most === 0 ? 0 : await this.#parts.queueMessages.move(environment, source, { to, maxMessages: most });
+    // Nothing goes to a queue that is purged in the same moment: then there may be more.
+    const isPurged = target !== undefined && this.#parts.queues.known(environment, target.queue) !== target;
     await this.#change(move, (was) => {
-      const isDone = isRunning(was) && (moved < most || moved === left);
+      const isDone = isRunning(was) && ((moved < most && !isPurged) || moved === left);
       return { ...was, moved: was.moved + moved, status: isDone ? "completed" : was.status };
     });
   }

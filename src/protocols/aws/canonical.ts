@@ -6,7 +6,7 @@ export type SignedHeaders = ReadonlyMap<string, string>;
  * become another path, and so the signature of one path would be good for the other.
  */
 export function canonicalPath(rawPath: string): string {
-  return rawPath.split("/").map(escapeText).join("/");
+  return rawPath === "/" ? rawPath : rawPath.split("/").map(escapeText).join("/");
 }
 
 /**
