@@ -108,7 +108,7 @@ describe("docs/guides", () => {
   const resources = files.filter(({ text }) => text.startsWith("# todoku.yaml\n"));
 
   it.each(configs)("$page has a configuration that the server takes", ({ text }) => {
-    mkdirSync(cacheFolder, { recursive: true });
+    mkdirSync(join(cacheFolder, "backend"), { recursive: true }); // where the guides' handlers are
     const file = join(cacheFolder, "todoku.config.yaml");
     writeFileSync(file, text);
     const { config, warnings } = loadConfig({ mode: "dev", file });

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from "commander";
 import { version } from "../server/version.ts";
+import { callersFolder } from "./callers-folder.ts";
 import { registerApply } from "./commands/apply.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCache } from "./commands/cache.ts";
@@ -24,6 +25,8 @@ import { registerToken } from "./commands/token.ts";
 import { registerTopic } from "./commands/topic.ts";
 import { registerWebhook } from "./commands/webhook.ts";
 import { exitCodeOf, explain } from "./failure.ts";
+
+process.chdir(callersFolder(process.env) ?? ".");
 
 const program = new Command("todoku")
   .description(

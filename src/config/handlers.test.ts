@@ -1,4 +1,7 @@
+import { writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
+import { aDirectory } from "../../test/support/server.ts";
 import { shownValue } from "./fields.ts";
 import { loadConfig } from "./load.ts";
 import type { ConfigError } from "./problems.ts";
@@ -21,6 +24,7 @@ describe("handlers", () => {
       .handlers;
     expect(tasks).toEqual({
       command: ["node:./tasks.handler"],
+      directory: process.cwd(),
       sources: [{ queue: "tasks" }],
       timeoutSeconds: 30,
       concurrency: 1,
@@ -30,6 +34,23 @@ describe("handlers", () => {
     });
   });
 
+  it("start in the folder of the file that has them, and a relative directory begins there", async () => {
+    await using directory = await aDirectory();
+    const file = join(directory.path, "todoku.yaml");
+    const handlers = {
+      a: { ...good },
+      b: { ...good, directory: "app" },
+      c: { ...good, directory: "/app" },
+      d: { url },
+    };
+    await writeFile(file, JSON.stringify({ handlers }));
+    const { config } = loadConfig({ mode: "dev", file: relative(process.cwd(), file) });
+    expect(Object.values(config.handlers).map((one) => one.directory)).toEqual([
+      ...[directory.path, join(directory.path, "app"), "/app", undefined],
+    ]);
+  });
+
+  const url = "http://a.example/";
   const from = "(TODOKU_HANDLERS)";
   const good = { command: ["node:./a.handler"] };
   it.each([

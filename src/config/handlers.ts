@@ -72,7 +72,13 @@ const handlerSchema = z
       .describe(
         "Program that it is, with its arguments: `[node:./server.handler]`, `[python:server.handler]`, or any Lambda runtime client.",
       ),
-    directory: z.string().min(1).optional().describe("Where the program starts; default: the working directory."),
+    directory: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Where the program starts; default, and what a relative path begins at: the folder of the configuration file.",
+      ),
     url: z
       .url({ protocol: /^https?$/ })
       .optional()
@@ -104,7 +110,9 @@ const handlerSchema = z
       .record(variableName, z.string())
       .default({})
       .meta({ isSecret: true })
-      .describe("Environment variables of its processes."),
+      .describe(
+        `Environment variables of its processes; \`\${TODOKU_URL}\` in a value becomes the URL of this server.`,
+      ),
     secrets: z
       .record(variableName, z.string().min(1).max(limits.nameMaxBytes))
       .default({})

@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { redactUrl } from "../lib/redact-url.ts";
 import { sentenceOf } from "../lib/value-sentences.ts";
@@ -61,12 +62,21 @@ export function loadConfig({
   const checked = configSchema.safeParse(values, { error: sentenceOf });
   if (!checked.success)
     throw new ConfigError(checked.error.issues.flatMap((issue) => describe(issue, fields, values, sources)));
+  const isOfFile = file !== undefined && sources.get("handlers") === file;
+  placeHandlers(checked.data.handlers, isOfFile ? dirname(file) : ".");
   const settings = fields.map((field) => ({
     field,
     value: valueAt(checked.data, field.path),
     source: sources.get(field.path) as string,
   }));
   return { config: checked.data, settings, warnings: unknownVariables(fields, env) };
+}
+
+/** Programs start where whoever wrote of them was, wherever the server was started. */
+function placeHandlers(handlers: Config["handlers"], folder: string): void {
+  for (const handler of Object.values(handlers)) {
+    if (handler.command) handler.directory = resolve(folder, handler.directory ?? ".");
+  }
 }
 
 function firstSet(candidates: readonly (readonly [unknown, string])[]): readonly [unknown, string] {

@@ -107,7 +107,7 @@ const notes = `- In a flag or an environment variable a list is separated by com
 - An origin of \`devOrigins\` is written as the browser sends it: scheme, host and port, no path, no slash at the end.
 - A name in \`outbound.allow\` may lead anywhere; \`*.example\` stands for all names below \`example\`, not for itself. Other names with a dot are looked up at the name
   servers alone: one that only \`/etc/hosts\` knows has to be listed.
-- Relative paths start at the working directory, those in a file too.
+- Relative paths start at the working directory, those in a file too; only the \`directory\` of a handler starts at the folder of its file.
 - The least serious line that is written is that of its environment in \`log.environments\`, else of its area in \`log.areas\`, else \`log.level\`.
 
 Not fields of the server: \`TODOKU_CONFIG\` names the file; \`TODOKU_MASTER_KEY\` may hold the master key itself; \`TODOKU_URL\` and \`TODOKU_API_KEY\` are

@@ -2,6 +2,7 @@ import type { Config, Mode } from "../config/schema.ts";
 import { TodokuError } from "../domain/errors.ts";
 import { createClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { unknownHandlers } from "./handler-names.ts";
 import { definitionsOf } from "./handlers.ts";
 import { createIdentityService } from "./identity.ts";
 import { readMasterKey } from "./master-key.ts";
@@ -21,6 +22,7 @@ export async function checkStart(config: Config, mode: Mode, env: NodeJS.Process
   }
   await createIdentityService({ mode, config, clock: createClock(), log }).close();
   definitionsOf(config.handlers, mode);
+  for (const warning of unknownHandlers(config, mode)) log.warn({ area: "config" }, warning);
   const { certFile, keyFile } = config.tls;
   if (certFile !== undefined && keyFile !== undefined) await readCertificate({ certFile, keyFile });
   const { masterKeyFile: file, masterKeyCommand: command } = config;

@@ -49,7 +49,10 @@ function trustedOrigins(named: readonly string[], mode: Mode, { devOrigins }: Se
 }
 
 /** An address names no environment, so there is one for all. */
-function functionEnvironment(mode: Mode, { functions, handlers }: ServedConfig): string | undefined {
+export function functionEnvironment(
+  mode: Mode,
+  { functions, handlers }: Pick<ServedConfig, "functions" | "handlers">,
+): string | undefined {
   const ofMode = mode === "dev" ? openPrincipal.environment : undefined;
   if (functions.environment !== undefined) return functions.environment;
   const named = Object.values(handlers).flatMap(({ functionUrl, environment }) =>

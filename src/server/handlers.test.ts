@@ -18,13 +18,14 @@ function problemsOf(...given: Parameters<typeof definitions>): readonly string[]
 }
 
 const command = ["node:./a.handler"];
+const directory = import.meta.dirname;
 
 describe("handlers of the configuration", () => {
   it("are what they say, and what is not said", () => {
     const all = definitions({
       tasks: {
         command,
-        directory: "app",
+        directory,
         sources: [
           { queue: "tasks" },
           { queue: "more", batchSize: 2, windowSeconds: 1.5 },
@@ -42,7 +43,7 @@ describe("handlers of the configuration", () => {
     expect(all).toEqual([
       {
         ...{ environment: "dev", name: "tasks", timeoutMs: 1500, concurrency: 1 },
-        run: { kind: "command", command, directory: "app" },
+        run: { kind: "command", command, directory },
         sources: [
           { kind: "queue", queue: "tasks", batchSize: 10, windowMs: 0 },
           { kind: "queue", queue: "more", batchSize: 2, windowMs: 1500 },
@@ -71,6 +72,14 @@ describe("handlers of the configuration", () => {
     expect(problemsOf({ a: { command, grants }, b: { command, sources }, c: { command } })).toEqual([
       'handlers.a: the action "sqs:CreateQueue" is none that a handler can be given',
       expect.stringMatching(/^handlers\.b: .*like/),
+    ]);
+  });
+
+  it("start in a directory that is there", () => {
+    const wrong = [`${directory}/none`, import.meta.filename];
+    expect(problemsOf({ a: { command, directory: wrong[0] }, b: { command, directory: wrong[1] } })).toEqual([
+      `handlers.a.directory: there is no directory ${wrong[0]}`,
+      `handlers.b.directory: there is no directory ${wrong[1]}`,
     ]);
   });
 

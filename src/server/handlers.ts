@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import type { HandlerSettings } from "../config/handlers.ts";
 import { ConfigError } from "../config/problems.ts";
 import type { Config, Mode } from "../config/schema.ts";
@@ -15,6 +16,7 @@ import { parseFilter } from "../domain/subscriptions/filter.ts";
 import { createGuardedClient } from "../lib/guarded-client/guarded-client.ts";
 import { createCommandRuntime } from "../outbound/handlers/command-runtime.ts";
 import { createEndpointRuntime } from "../outbound/handlers/endpoint-runtime.ts";
+import { functionEnvironment } from "./functions.ts";
 import { version } from "./version.ts";
 
 /** Functions of the operator's own, and what runs them. */
@@ -30,7 +32,7 @@ export interface HandlerService {
 /** What it is made of. */
 export interface HandlerServiceParts extends Omit<HandlersOptions, "definitions" | "runtimes" | "records"> {
   readonly mode: Mode;
-  readonly config: Pick<Config, "handlers" | "outbound">;
+  readonly config: Pick<Config, "functions" | "handlers" | "outbound">;
   readonly engine: Pick<Engine, "records">;
   /** http(s)://host:port of this server, as its handlers call it. */
   readonly url: () => string;
@@ -40,7 +42,9 @@ export interface HandlerServiceParts extends Omit<HandlersOptions, "definitions"
 export function createHandlerService({ mode, config, engine, url, ...parts }: HandlerServiceParts): HandlerService {
   const definitions = definitionsOf(config.handlers, mode);
   // Where the operator says that a handler is, it is: on this machine, or in a network of its own.
-  const named = definitions.flatMap(({ run }) => (run.kind === "endpoint" ? [new URL(run.url).hostname] : []));
+  const named = definitions.flatMap(({ run }) =>
+    run.kind === "endpoint" ? [new URL(run.url).hostname.replace(/^\[|\]$|\.$/g, "")] : [],
+  );
   const client = createGuardedClient({
     allowed: [...named, ...config.outbound.allow],
     permitsLoopback: false,
@@ -51,6 +55,7 @@ export function createHandlerService({ mode, config, engine, url, ...parts }: Ha
     ...parts,
     records: engine.records,
     definitions,
+    hasFunctionUrls: (environment) => environment === functionEnvironment(mode, config),
     runtimes: {
       command: createCommandRuntime({ url, wallMs, env: process.env }),
       endpoint: createEndpointRuntime({ client, wallMs, version }),
@@ -85,6 +90,10 @@ function toDefinition(name: string, settings: HandlerSettings, mode: Mode): Hand
   const environment = settings.environment ?? (mode === "dev" ? openPrincipal.environment : undefined);
   if (environment === undefined) {
     throw new ConfigError([`handlers.${name}.environment: must be given: todoku start has no default`]);
+  }
+  const { directory } = settings;
+  if (directory !== undefined && !statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new ConfigError([`handlers.${name}.directory: there is no directory ${directory}`]);
   }
   const definition: HandlerDefinition = {
     ...{ environment, name, concurrency, variables, secrets },

@@ -25,6 +25,7 @@ import { drain } from "./drain.ts";
 import { type FaultAdmin, openFaultAdmin } from "./fault-admin.ts";
 import { createFunctions } from "./functions.ts";
 import { createGateway } from "./gateway.ts";
+import { unknownHandlers } from "./handler-names.ts";
 import { createListener, type Doors } from "./listener.ts";
 import { ensureMasterKeyFile, readMasterKey } from "./master-key.ts";
 import { createMetrics } from "./metrics.ts";
@@ -77,6 +78,7 @@ export async function startServer(config: Config, log: Log, traits: ServerTraits
   if (traits.mode === "production") {
     for (const warning of productionWarnings(config)) log.warn({ area: "config" }, warning);
   }
+  for (const warning of unknownHandlers(config, traits.mode ?? "dev")) log.warn({ area: "config" }, warning);
   const dataDir = resolve(config.dataDir);
   const clock = createClock(traits.machineClocks);
   const engine = await openEmbeddedEngine({

@@ -13,6 +13,7 @@ import { createQueues } from "../../src/domain/queues/queues.ts";
 import type { QueueChanges } from "../../src/domain/queues/settings.ts";
 import { createSecrets } from "../../src/domain/secrets/secrets.ts";
 import { createSubscriptionRegistry } from "../../src/domain/subscriptions/subscription-registry.ts";
+import type { Log } from "../../src/lib/log.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import { capturedLog } from "./captured-logs.ts";
 import { anEngine, type TestEngine } from "./engine.ts";
@@ -80,18 +81,26 @@ interface DomainOptions {
   readonly definitions?: readonly Partial<HandlerDefinition>[];
   /** Default: a new one. */
   readonly environment?: string;
+  readonly hasFunctionUrls?: () => boolean;
 }
 
 async function aDomain(
   { engine }: TestEngine,
   masterKey: MasterKey,
   time: { startMs: number; elapsedMs: number },
-  { definitions = [], environment = `e-${randomBytes(6).toString("hex")}` }: DomainOptions,
+  { definitions = [], environment = `e-${randomBytes(6).toString("hex")}`, ...rest }: DomainOptions,
 ) {
   const nowMs = () => time.startMs + time.elapsedMs;
   const clock = { monotonicMs: () => time.elapsedMs, steadyMs: nowMs, wallMs: nowMs };
   const wheel = new TimerWheel(clock);
-  const log = capturedLog;
+  const warnings: string[] = [];
+  const log: Log = {
+    ...capturedLog,
+    warn: (fields, text) => {
+      warnings.push(text);
+      capturedLog.warn(fields, text);
+    },
+  };
   const sealer = createSealer(engine.records, masterKey);
   const environments = createEnvironments(engine, clock.wallMs);
   await environments.start();
@@ -126,6 +135,7 @@ async function aDomain(
     },
     definitions: definitions.map((changes) => aDefinition({ environment, ...changes })),
     runtimes: { command: runtime, endpoint: runtime },
+    ...rest,
   });
   environments.onGone((name) => {
     for (const part of [handlers, registry, caches, queues, queueMessages]) part.forgetEnvironment(name);
@@ -134,7 +144,7 @@ async function aDomain(
 
   return {
     ...{ engine, access, caches, queues, queueMessages, secrets, registry, environments, clock, wheel, environment },
-    ...{ runtime, handlers, principal },
+    ...{ runtime, handlers, principal, warnings: () => warnings },
     /** Moves the clock, in steps of the wheel's turn, and fires what is due. */
     advance(ms: number) {
       for (let left = ms; left > 0; left -= 1000) {

@@ -69,10 +69,7 @@ const listNames: Readonly<Record<string, string>> = {
 };
 
 /** An input as the form that boto3 makes of it. */
-function formOf(
-  action: string,
-  { Entries: entries, ...input }: Readonly<Record<string, unknown>>,
-): URLSearchParams {
+function formOf(action: string, { Entries: entries, ...input }: Readonly<Record<string, unknown>>): URLSearchParams {
   return append({ ...input, [`${action}RequestEntry`]: entries }, new URLSearchParams(), "");
 }
 

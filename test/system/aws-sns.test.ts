@@ -534,6 +534,18 @@ describe("rights", () => {
     }
   });
 
+  it("to publish are named when they are missing, and whether a topic is there is not told", async () => {
+    const { TopicArn } = await aTopic();
+    const grant = { resource: "topic", role: "publish-subscribe", cache: { all: true }, topic: { all: true } };
+    const client = sns(await server.accessKey([grant]));
+    for (const arnOfTopic of [TopicArn, arn("no-such-topic")]) {
+      const [, name] = /([^:]+)$/.exec(arnOfTopic) ?? [];
+      const message = `this credential may not do topic.publish on topic "${name}" of cache "events"`;
+      const published = client.send(new PublishCommand({ TopicArn: arnOfTopic, Message: "m" }));
+      await expect(published).rejects.toMatchObject({ name: "AuthorizationErrorException", message });
+    }
+  });
+
   it("to subscribe a queue are those to the topic, to the subscription, and to send to the queue", async () => {
     const { topic, TopicArn, queues } = await aTopic(1);
     const [queue = ""] = queues;

@@ -35,11 +35,10 @@ const file = {
 describe("todoku apply", () => {
   it("makes what the file says, and nothing the second time", async () => {
     const [code, stdout, stderr] = await apply(file);
-    expect([code, stderr]).toEqual([0, "5 changes made in environment dev\n"]);
+    expect([code, stderr]).toEqual([0, "4 changes made in environment dev\n"]);
     expect(stdout.split("\n")).toEqual([
-      "+ queue tasks",
       "+ queue dead",
-      '~ queue tasks: deadLetter none -> {"queue":"dead","maxReceives":5}',
+      "+ queue tasks",
       "+ cache notifications",
       "+ key worker: into secret worker-key",
       "",
@@ -116,8 +115,8 @@ describe("todoku apply", () => {
   });
 
   it("shows what it would do, and does nothing, when it is asked for", async () => {
-    expect((await apply(file, "--dry-run"))[2]).toBe("5 changes would be made in environment dev\n");
-    expect((await apply(file, "--dry-run"))[2]).toBe("5 changes would be made in environment dev\n");
+    expect((await apply(file, "--dry-run"))[2]).toBe("4 changes would be made in environment dev\n");
+    expect((await apply(file, "--dry-run"))[2]).toBe("4 changes would be made in environment dev\n");
   });
 
   it("changes rights in place, and makes a key anew that its secret has lost", async () => {

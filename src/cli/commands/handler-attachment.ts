@@ -19,11 +19,13 @@ interface AttachBody {
   readonly timeoutSeconds: number | undefined;
   readonly concurrency: number | undefined;
   readonly secrets: Readonly<Record<string, string>>;
+  readonly functionUrl: string | undefined;
 }
 
 interface AttachedJson {
   readonly id: string;
   readonly credentials: HandlerCredentials;
+  readonly waitsFor: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -83,6 +85,8 @@ export class AttachedRun {
       this.#failures = 0;
       const { url } = this.#client;
       this.#io.stderr.write(`handler ${printable(this.#body.name)} is attached to ${url}; Ctrl-C ends it\n`);
+      if (this.#body.functionUrl !== undefined) this.#say(`its URL is ${url}/functions/${this.#body.name}`);
+      for (const what of made.waitsFor) this.#say(`it waits for ${printable(what)}`);
       await this.#serve(ownPath, running);
     } finally {
       // First the key, then what has it.
@@ -136,6 +140,8 @@ export class AttachedRun {
     try {
       await this.#call("POST", `${path}/invocations/${encodeURIComponent(invocation.id)}/${verb}`, body);
     } catch (error) {
+      // It was too late, which the server has said to whoever waited for it.
+      if (error instanceof CallFailure && error.code === "not_found") return;
       if (!this.#stop.signal.aborted) this.#say(`the result of ${invocation.id} is lost: ${firstLine(error)}`);
     }
   }

@@ -66,6 +66,11 @@ export function registerHandlerRun(handler: Command, io: CommandIo): void {
     .addOption(new Option("--function-url <who>", "it gets the URL /functions/<name>").choices(["none", "jwt"]))
     .option("--directory <path>", "where its processes start", ".")
     .action(async (name: string, words: readonly string[], options: RunOptions, command: Command) => {
+      const ofTopics = ["--filter", "--filter-scope", "--cache"].filter(
+        (_, n) => [options.filter, options.filterScope, options.cache][n] !== undefined,
+      );
+      if (ofTopics[0] !== undefined && options.topic.length === 0)
+        command.error(`error: ${ofTopics[0]} goes with --topic`);
       const connect = () => createClient(command, options, io);
       await new AttachedRun(connect, toBody(name, options), { command: words, directory: options.directory }, io).run();
     });

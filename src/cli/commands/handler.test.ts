@@ -65,6 +65,7 @@ describe("todoku handler", () => {
       "none",
     ];
     const command = await attach(...options, "--topic", "messages", "--variable", "STAGE=test");
+    expect(await command.line("stderr", /its URL/)).toBe(`-- its URL is ${door.url}/functions/h`);
     const rows = [
       "NAME  STATE  RUN       SOURCES                         TIMEOUT  CONCURRENCY  URL",
       "h     ready  attached  queue q, topic events/messages  5 s      2            none",
@@ -105,9 +106,19 @@ describe("todoku handler", () => {
   it("gives its processes the server's address and the values of secrets, which no log has", async () => {
     const put = runCommand(["secret", "put", "db-password"], env(), [Buffer.from("correct-horse")]);
     expect(await put.done).toBe(0);
-    const command = await attach("--secret", "DB_PASSWORD=db-password", "--variable", "STAGE=correct-horse");
+    const queueUrl = ["--variable", `QUEUE=\${TODOKU_URL}/000000000000/q?\${HOME}`];
+    const variables = ["--variable", "STAGE=correct-horse", ...queueUrl];
+    const command = await attach("--secret", "DB_PASSWORD=db-password", ...variables);
     expect(await run("invoke", "h", '{"env":"DB_PASSWORD"}')).toEqual([0, `["${door.url}","correct-horse"]\n`, ""]);
     expect(await command.line("stdout", /^call/)).toBe("call 1 ***");
+    const [, printed] = await run("invoke", "h", '{"env":"QUEUE"}');
+    expect(printed).toBe(`["${door.url}","${door.url}/000000000000/q?\${HOME}"]\n`);
+  });
+
+  it("says what is to feed it and is not there", async () => {
+    const command = await attach("--queue", "later");
+    expect(await command.line("stderr", /waits/)).toBe('-- it waits for queue "later"');
+    expect((await run("list"))[1]).toMatch(/^h +waiting /m);
   });
 
   it("prints what it wrote, with the time and the invocation, and follows", async () => {
@@ -139,6 +150,7 @@ describe("todoku handler", () => {
     for (const [options, words] of [
       [["--variable", "x"], "It is written name=value."],
       [["--filter", "[", "--topic", "t"], "It is no JSON object."],
+      [["--filter", "{}"], "--filter goes with --topic"],
       [["--batch-size", "0"], "whole number"],
       [["--grant", "{"], "It is not JSON."],
     ] as const) {

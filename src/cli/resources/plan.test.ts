@@ -36,14 +36,21 @@ describe("a plan", () => {
     expect(toPlan({ queues: [{ name: "q", tags: {} }] }, untagged, false).changes).toEqual([]);
   });
 
-  it("makes all queues before any rule names one of them, in a circle too", () => {
+  it("makes a queue before any rule names it, in a circle too", () => {
     const queues = [
       { name: "a", deadLetter: { queue: "b", maxReceives: 3 } },
       { name: "b", deadLetter: { queue: "a", maxReceives: 3 } },
     ];
-    expect(steps({ queues }, empty)).toEqual(["create queue a", "create queue b", "update queue a", "update queue b"]);
+    expect(steps({ queues }, empty)).toEqual(["create queue a", "create queue b", "update queue a"]);
     const made = { ...empty, queues: queues.map((queue) => ({ ...queue, ...seconds })) };
     expect(steps({ queues }, made, true)).toEqual([]);
+  });
+
+  it("makes a queue with its rule in one go, wherever its dead-letter queue stands in the file", () => {
+    const deadLetter = { queue: "dead", maxReceives: 3 };
+    const queues = [{ name: "tasks", deadLetter }, { name: "dead" }];
+    expect(steps({ queues }, empty)).toEqual(["create queue dead", "create queue tasks"]);
+    expect(toPlan({ queues }, empty, false).changes[1]?.body).toEqual({ name: "tasks", deadLetter });
   });
 
   it("lets a queue take dead letters before another's rule names it", () => {

@@ -46,7 +46,7 @@ function planCaches({ caches = [] }: ResourceFile, current: Current): Plan {
   return { changes, problems };
 }
 
-/** A queue is made before it is named as a dead-letter queue: rules that name one which is still to come are set when all are there. */
+/** A queue is made before it is named as a dead-letter queue: queues with a rule come last, and a rule that even then names one which is still to come is set when all are there. */
 function planQueues({ queues = [] }: ResourceFile, current: Current, prune: boolean): Plan {
   const there = new Set(current.queues.map(({ name }) => name));
   const declared = new Set(queues.map(({ name }) => name));
@@ -61,23 +61,31 @@ function planQueues({ queues = [] }: ResourceFile, current: Current, prune: bool
   );
   const created: Change[] = [];
   const updated: Change[] = [];
-  for (const { name, deadLetter: rule, ...settings } of queues) {
+  for (const { name, deadLetter: rule, ...settings } of queues.toSorted(byRule)) {
     const deadLetter = rule ?? firstSettings(name).deadLetter;
     const wanted = { ...firstPlain(name), ...settings, tags: isEmpty(settings.tags) ? undefined : settings.tags };
     const old = current.queues.find((queue) => queue.name === name);
-    if (!old) created.push({ action: "create", kind: "queue", name, differences: {}, body: { name, ...settings } });
+    const isTargetMade = rule !== undefined && created.some((change) => change.name === rule.queue);
+    const body = { name, ...settings, ...(isTargetMade ? { deadLetter: rule } : {}) };
+    if (!old) created.push({ action: "create", kind: "queue", name, differences: {}, body });
+    if (!old && isTargetMade) continue;
     const differences = compare(
       old ? { ...plainOf(old), deadLetter: old.deadLetter } : { deadLetter: undefined },
       old ? { ...wanted, deadLetter } : { deadLetter },
     );
     if (Object.keys(differences).length === 0) continue;
-    const body = Object.fromEntries(Object.entries(differences).map(([field, { to }]) => [field, to ?? null]));
-    if (differences.tags) body.tags = tagChanges(old?.tags, settings.tags);
-    updated.push({ action: "update", kind: "queue", name, differences, body });
+    const changed = Object.fromEntries(Object.entries(differences).map(([field, { to }]) => [field, to ?? null]));
+    if (differences.tags) changed.tags = tagChanges(old?.tags, settings.tags);
+    updated.push({ action: "update", kind: "queue", name, differences, body: changed });
   }
   // A rule is refused by a target that does not take its queue yet.
   const [first, then] = [updated.filter(hasSources), updated.filter((change) => !hasSources(change))];
   return { changes: [...created, ...first, ...then], problems };
+}
+
+/** Those without a dead-letter rule first. */
+function byRule(one: { readonly deadLetter?: unknown }, other: { readonly deadLetter?: unknown }): number {
+  return Number(one.deadLetter !== undefined) - Number(other.deadLetter !== undefined);
 }
 
 function hasSources({ differences }: Change): boolean {

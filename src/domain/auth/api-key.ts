@@ -172,6 +172,9 @@ export function parseSecret(secret: string): { keyId: string; environment: strin
   return { keyId, environment, secretHash: sha256(random) };
 }
 
+/** Names of the keys that the server makes for handlers and, when they are left over, ends: nobody else gives keys such names. */
+export const handlerKeyName = /^handler\/[A-Za-z0-9_-]+\/[0-9a-f]{16}$/;
+
 /** @throws TodokuError `invalid_argument`: not what {@link KeyRequest} says. */
 export function checkKeyRequest({
   name,
@@ -184,6 +187,10 @@ export function checkKeyRequest({
 }: KeyRequest): void {
   const { descriptionMaxLength, grantsMaxBytes } = limits.apiKey;
   if (name !== undefined) checkName("API key", name);
+  if (!isOfHandler && handlerKeyName.test(name ?? "")) {
+    const text = `the API key name "${name}" has the form of those of handlers, which end with the server: choose another`;
+    throw new TodokuError("invalid_argument", text);
+  }
   if (description.length > descriptionMaxLength) {
     throw new TodokuError(
       "invalid_argument",

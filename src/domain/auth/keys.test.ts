@@ -121,6 +121,7 @@ describe("API keys", () => {
     [{ description: "x".repeat(257) }, "description has 257 characters; must be <= 256"],
     [{ grants: [] }, "permissions must not be empty"],
     [{ isSuperUser: true }, "a super user needs no permissions"],
+    [{ name: `handler/tasks/${"0a".repeat(8)}` }, "has the form of those of handlers"],
     [{ grants: [{ ...publish, topic: { name: "" } }] }, "a topic selector must not be empty"],
     [{ grants: [{ ...publish, topic: { prefix: "\ud83d" } }] }, "a topic selector is not well-formed"],
     [{ grants: [issuing([])] }, "permissions must not be empty"],

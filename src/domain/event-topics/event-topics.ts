@@ -34,8 +34,8 @@ export interface EventTopics {
   refresh(environment?: string): Promise<void>;
   /** In no time. */
   known(environment: string, name: string): EventTopic | undefined;
-  /** Needs `topic.publish` or `topic.subscribe` on it, as all that only read. @throws TodokuError `not_found`, `permission_denied`. */
-  get(principal: Principal, name: string): EventTopic;
+  /** Needs `topic.publish` or `topic.subscribe` on it, as all that only read. @throws TodokuError `not_found`; `permission_denied`, which asks for `wanted`. */
+  get(principal: Principal, name: string, wanted?: "topic.publish" | "topic.subscribe"): EventTopic;
   /** Those that the principal may publish to or subscribe to, by name. @throws TodokuError `permission_denied`: none, whatever there is. */
   list(principal: Principal): readonly EventTopic[];
   /**
@@ -84,8 +84,8 @@ class EventTopicService implements EventTopics {
     return this.#registry.known(environment, name);
   }
 
-  get(principal: Principal, name: string): EventTopic {
-    if (!mayUse(principal, name)) authorize(principal, "topic.subscribe", eventsCache, name);
+  get(principal: Principal, name: string, wanted: "topic.publish" | "topic.subscribe" = "topic.subscribe"): EventTopic {
+    if (!mayUse(principal, name)) authorize(principal, wanted, eventsCache, name);
     const topic = this.known(principal.environment, name);
     if (topic) return topic;
     throw eventTopicNotFound(name);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Log } from "../../lib/log.ts";
-import { apiKeyRecordKind } from "../auth/api-key.ts";
+import { apiKeyRecordKind, handlerKeyName } from "../auth/api-key.ts";
 import type { Keys } from "../auth/keys.ts";
 import { serverPrincipal } from "../auth/principal.ts";
 import { TodokuError } from "../errors.ts";
@@ -14,9 +14,6 @@ export interface HandlerKeysParts {
   readonly records: Pick<RecordStore, "list">;
   readonly log: Pick<Log, "warn" | "info">;
 }
-
-/** `handler/<name>/<16 hex digits>`: nobody else gives keys such names. */
-const nameForm = /^handler\/[A-Za-z0-9_-]+\/[0-9a-f]{16}$/;
 
 /** One API key for each handler that runs, with its grants and no other, for as long as it runs. */
 export class HandlerKeys {
@@ -32,13 +29,13 @@ export class HandlerKeys {
   async make({ environment, name, grants }: HandlerDefinition): Promise<HandlerCredentials> {
     const keyName = `handler/${name}/${randomBytes(8).toString("hex")}`;
     this.#own?.add(keyName);
-    const { key, secret, accessKey } = await this.#parts.keys.create(serverPrincipal(environment), {
-      name: keyName,
-      description: `of handler ${name}, for as long as it runs`,
-      isSuperUser: false,
-      grants,
-      withAccessKey: true,
-      isOfHandler: true,
+    const request = { name: keyName, description: `of handler ${name}, for as long as it runs` };
+    const rights = { isSuperUser: false, grants, withAccessKey: true, isOfHandler: true } as const;
+    const made = this.#parts.keys.create(serverPrincipal(environment), { ...request, ...rights });
+    const { key, secret, accessKey } = await made.catch((error: unknown) => {
+      if (!(error instanceof TodokuError) || error.subject !== "environment") throw error;
+      const text = `${error.message}: todoku env create ${environment}`;
+      throw new TodokuError(error.code, text, { subject: "environment" });
     });
     if (!accessKey) throw new TodokuError("internal", "a key of a handler was made without access key");
     return { keyId: key.keyId, apiKey: secret, ...accessKey };
@@ -62,7 +59,7 @@ export class HandlerKeys {
     this.#own = undefined;
     const leftOver = stored.filter(({ document }) => {
       const keyName = String(document.name ?? "");
-      return nameForm.test(keyName) && !own?.has(keyName);
+      return handlerKeyName.test(keyName) && !own?.has(keyName);
     });
     for (const { environment, name } of leftOver) await this.end(environment, name);
     if (leftOver.length > 0) this.#parts.log.info({ keys: leftOver.length }, "ended keys of handlers of the last run");

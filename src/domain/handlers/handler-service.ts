@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { BoundedMap } from "../../lib/bounded-map.ts";
 import { logWith } from "../../lib/log.ts";
 import { authorize, isAllowed } from "../auth/authorize.ts";
 import type { Keys } from "../auth/keys.ts";
@@ -29,6 +30,8 @@ export interface HandlersOptions
   readonly records: Pick<RecordStore, "list">;
   /** Those of the configuration; {@link checkDefinition} has found them right. */
   readonly definitions: readonly HandlerDefinition[];
+  /** Are the handlers of `/functions/` those of this environment? Default: they are. */
+  readonly hasFunctionUrls?: (environment: string) => boolean;
   /** By the kind of what runs. */
   readonly runtimes: Readonly<Record<"command" | "endpoint", HandlerRuntime>>;
 }
@@ -52,6 +55,7 @@ class HandlerService implements Handlers {
   readonly #attachedRuntime: AttachedRuntime;
   readonly #stats = new HandlerStatsByEnvironment();
   readonly #handlers = new Map<string, Map<string, Fed>>();
+  readonly #missing = new BoundedMap<string, true>(limits.handler.logsMax);
   readonly #attachments = new Map<string, Attachment>();
   #isStopping = false;
 
@@ -127,13 +131,14 @@ class HandlerService implements Handlers {
     event: string,
     { timeoutMs }: { readonly timeoutMs?: number | undefined } = {},
   ): Promise<InvocationResult> {
+    if (!this.get(environment, name)) this.#missed(environment, name);
     return this.#find(environment, name).invoke(event, timeoutMs);
   }
 
   async invokeAs(principal: Principal, name: string, event: string): Promise<InvocationResult> {
     authorize(principal, "handler.invoke", "", name);
     checkEvent(event);
-    return this.invoke(principal.environment, name, event);
+    return this.#find(principal.environment, name).invoke(event);
   }
 
   async attach(principal: Principal, request: AttachRequest): Promise<Attachment> {
@@ -141,12 +146,13 @@ class HandlerService implements Handlers {
     checkDefinition(request);
     const { environment } = principal;
     this.#checkRoom(environment, request.name);
+    if (request.functionUrl) this.#checkFunctionUrls(environment);
     const definition: HandlerDefinition = { ...request, environment, run: { kind: "attached" } };
     const handler = new HostedHandler(definition, this.#attachedRuntime, this.#parts);
     this.#add({ handler, sources: [] });
     try {
       const running = (await handler.startOnce()) as AttachedHandler;
-      return this.#attached(handler, running);
+      return await this.#attached(handler, running);
     } catch (error) {
       await this.#remove(handler);
       throw error;
@@ -176,11 +182,15 @@ class HandlerService implements Handlers {
     await Promise.all(this.#all().map(({ handler }) => handler.checkSecrets()));
   }
 
-  #attached(handler: HostedHandler, running: AttachedHandler): Attachment {
+  async #attached(handler: HostedHandler, running: AttachedHandler): Promise<Attachment> {
     const { environment, name } = handler.definition;
     const { credentials, environmentVariables, log } = running.parts;
+    const sources = this.#feed(handler);
+    this.#add({ handler, sources });
+    await Promise.all(sources.map(({ tried }) => tried));
+    const { waitsFor } = handler.info;
     const attachment: Attachment = {
-      ...{ id: running.id, environment, name, credentials, environmentVariables, log },
+      ...{ id: running.id, environment, name, credentials, waitsFor, environmentVariables, log },
       next: (signal) => running.next(signal),
       respond: (invocationId, result) => running.respond(invocationId, result),
       detach: () => this.#remove(handler),
@@ -191,7 +201,6 @@ class HandlerService implements Handlers {
       this.#remove(handler).catch((err: unknown) => this.#warn(err, "a handler that was detached could not be ended"));
     };
     running.ended.addEventListener("abort", remove, { once: true });
-    this.#add({ handler, sources: this.#feed(handler) });
     // Its environment may have gone while it was made.
     if (this.#isStopping || running.ended.aborted) remove();
     return attachment;
@@ -229,6 +238,13 @@ class HandlerService implements Handlers {
     });
   }
 
+  #checkFunctionUrls(environment: string): void {
+    const { hasFunctionUrls = () => true } = this.#options;
+    if (hasFunctionUrls(environment)) return;
+    const text = `function URLs are not those of environment "${environment}": configure functions.environment: ${environment}`;
+    throw new TodokuError("failed_precondition", text);
+  }
+
   #checkRoom(environment: string, name: string): void {
     if (this.#isStopping) throw new TodokuError("unavailable", "the server is being stopped");
     const ofEnvironment = this.#handlers.get(environment);
@@ -240,8 +256,18 @@ class HandlerService implements Handlers {
     throw new TodokuError("limit_exceeded", text);
   }
 
+  /** Routes and subscriptions may name a handler that is attached later: told once, until it has come. */
+  #missed(environment: string, name: string): void {
+    const key = JSON.stringify([environment, name]);
+    if (this.#missing.get(key)) return;
+    this.#missing.set(key, true);
+    const hint = `configure it, or attach it: todoku handler run ${name}`;
+    this.#parts.log.warn({ environment, handler: name, hint }, "a handler is called that does not exist");
+  }
+
   #add(fed: Fed): void {
     const { environment, name } = fed.handler.definition;
+    this.#missing.delete(JSON.stringify([environment, name]));
     let ofEnvironment = this.#handlers.get(environment);
     if (!ofEnvironment) {
       ofEnvironment = new Map();

@@ -26,8 +26,13 @@ afterEach(async () => {
 afterAll(() => store[Symbol.asyncDispose]());
 
 /** A server with these handlers. */
-async function aDomain(definitions: readonly Partial<HandlerDefinition>[] = [{}], environment?: string) {
-  const domain = await store.domain({ definitions, ...(environment !== undefined && { environment }) });
+async function aDomain(
+  definitions: readonly Partial<HandlerDefinition>[] = [{}],
+  environment?: string,
+  hasFunctionUrls?: () => boolean,
+) {
+  const options = { ...(environment !== undefined && { environment }), ...(hasFunctionUrls && { hasFunctionUrls }) };
+  const domain = await store.domain({ definitions, ...options });
   open.push(domain);
   return domain;
 }
@@ -156,7 +161,58 @@ describe("an invocation", () => {
   });
 });
 
+describe("a handler that is called before it is there", () => {
+  it("is told once, and again when it was there meanwhile", async () => {
+    const domain = await aDomain([]);
+    const { handlers, environment, principal, warnings } = domain;
+    const call = () => handlers.invoke(environment, "late", "{}").catch((error: unknown) => error);
+    for (let n = 0; n < 3; n++) expect(await call()).toMatchObject({ code: "not_found" });
+    const told = "a handler is called that does not exist";
+    expect(warnings()).toEqual([told]);
+    const { run: _, environment: __, ...request } = aDefinition({ name: "late" });
+    await (await handlers.attach(principal, request)).detach();
+    await call();
+    expect(warnings()).toEqual([told, told]);
+  });
+});
+
+describe("an attachment", () => {
+  it("says what is to feed it and is not there, and so does the handler until it is", async () => {
+    const domain = await aDomain([]);
+    const { handlers, principal } = domain;
+    const { run: _, environment: __, ...definition } = aDefinition();
+    const topic = { kind: "topic", cache: "none", topic: "t" } as const;
+    const attachment = await handlers.attach(principal, { ...definition, sources: [fromQueue("q"), topic] });
+    expect(attachment.waitsFor).toEqual(['queue "q"', 'topic "t" of cache "none"']);
+    expect(infoOf(domain)).toMatchObject({ state: "waiting", waitsFor: attachment.waitsFor });
+    await domain.caches.create(principal, "none");
+    await domain.queue("q");
+    domain.advance(1000);
+    await until(() => infoOf(domain).state === "ready");
+    expect(infoOf(domain)).toMatchObject({ waitsFor: [], lastError: undefined });
+    await attachment.detach();
+  });
+
+  it("with a URL is refused where function URLs are those of another environment", async () => {
+    const { handlers, principal, environment } = await aDomain([], undefined, () => false);
+    const { run: _, environment: __, ...definition } = aDefinition();
+    const attached = handlers.attach(principal, { ...definition, functionUrl: { auth: "none" } });
+    await expect(attached).rejects.toMatchObject({
+      code: "failed_precondition",
+      message: expect.stringContaining(`configure functions.environment: ${environment}`),
+    });
+    expect(handlers.list(principal)).toEqual([]);
+  });
+});
+
 describe("a start", () => {
+  it("in an environment that is not there names how to make it", async () => {
+    const domain = await aDomain([{ environment: "nowhere" }]);
+    await domain.handlers.start();
+    const message = domain.handlers.get("nowhere", "tasks")?.info.lastError?.message;
+    expect(message).toMatch(/environment "nowhere" does not exist: todoku env create nowhere$/);
+  });
+
   it("that fails is told and tried again, and what is invoked meanwhile is refused", async () => {
     const domain = await aDomain();
     const { handlers, environment, runtime, principal } = domain;

@@ -3,8 +3,8 @@ import type { HandlerDefinition, HandlerRun, HandlerSource, InvocationResult } f
 import type { HandlerLogLine, HandlerLogs } from "./logs.ts";
 import type { HandlerCredentials, Invocation } from "./runtime.ts";
 
-/** Where a handler is in its life. `failing`: its last start failed; it is tried again. */
-export type HandlerState = "starting" | "ready" | "failing";
+/** Where a handler is in its life. `waiting`: it is ready, and something that feeds it is not there. `failing`: its last start failed; it is tried again. */
+export type HandlerState = "starting" | "ready" | "waiting" | "failing";
 
 /** Invocations since the start of the server. */
 export interface HandlerCounts {
@@ -18,6 +18,8 @@ export interface HandlerCounts {
 export interface HandlerInfo {
   readonly name: string;
   readonly state: HandlerState;
+  /** Those that are to feed it and are not there, like `queue "tasks"`. */
+  readonly waitsFor: readonly string[];
   readonly run: HandlerRun["kind"];
   readonly sources: readonly HandlerSource[];
   readonly timeoutMs: number;
@@ -46,6 +48,8 @@ export interface Attachment {
   readonly environment: string;
   readonly name: string;
   readonly credentials: HandlerCredentials;
+  /** As in {@link HandlerInfo}, when it was attached. */
+  readonly waitsFor: readonly string[];
   /** Its variables and its secrets with their values. */
   readonly environmentVariables: Readonly<Record<string, string>>;
   /** Undefined: there was nothing until the signal was aborted. @throws TodokuError `not_found`: it was detached. */
@@ -85,7 +89,8 @@ export interface Handlers {
   invokeAs(principal: Principal, name: string, event: string): Promise<InvocationResult>;
   /**
    * Makes the handler for as long as it is attached.
-   * @throws TodokuError `permission_denied`, `invalid_argument`; `already_exists`: the environment has a handler of this name; `limit_exceeded`.
+   * @throws TodokuError `permission_denied`, `invalid_argument`; `already_exists`: the environment has a handler of this name;
+   * `failed_precondition`: it wants a URL, and function URLs are of another environment; `limit_exceeded`.
    */
   attach(principal: Principal, request: AttachRequest): Promise<Attachment>;
   /** One that is there, of the principal's environment. @throws TodokuError `permission_denied`, `not_found`. */

@@ -53,6 +53,8 @@ export class HostedHandler {
   readonly #former = new Set<Running>();
   #inFlight = 0;
   #lastError: HandlerInfo["lastError"];
+  /** Each with what was noted of it. */
+  readonly #waitsFor = new Map<string, string>();
   /** What was lost must begin anew. */
   #lost = Promise.withResolvers<void>();
   #life: Promise<void> = Promise.resolve();
@@ -69,8 +71,10 @@ export class HostedHandler {
   get info(): HandlerInfo {
     const { name, run, sources, timeoutMs, concurrency, functionUrl } = this.definition;
     const { running, waiting } = this.line;
+    const waitsFor = [...this.#waitsFor.keys()];
+    const state = this.#state === "ready" && waitsFor.length > 0 ? "waiting" : this.#state;
     return {
-      ...{ name, state: this.#state, run: run.kind, sources, timeoutMs, concurrency, functionUrl, running, waiting },
+      ...{ name, state, waitsFor, run: run.kind, sources, timeoutMs, concurrency, functionUrl, running, waiting },
       ...{ counts: { ...this.#counts }, lastError: this.#lastError },
     };
   }
@@ -145,11 +149,20 @@ export class HostedHandler {
     this.#parts.logs.add(environment, name, { atMs, stream: "system", text: message });
   }
 
-  /** What was noted is so no more. */
-  noteEnd(message: string, now: string): void {
-    if (this.#lastError?.message === message) this.#lastError = undefined;
+  /** Something that is to feed it is not there. */
+  noteWait(what: string, reason: string): void {
+    const message = `it waits for ${what}${reason}`;
+    this.#waitsFor.set(what, message);
+    this.note(message);
+  }
+
+  /** It is there again. */
+  noteFound(what: string): void {
+    if (this.#lastError?.message === this.#waitsFor.get(what)) this.#lastError = undefined;
+    this.#waitsFor.delete(what);
     const { environment, name } = this.definition;
-    this.#parts.logs.add(environment, name, { atMs: this.#parts.clock.wallMs(), stream: "system", text: now });
+    const line = { atMs: this.#parts.clock.wallMs(), stream: "system", text: `it has found ${what}` } as const;
+    this.#parts.logs.add(environment, name, line);
   }
 
   /** Starts it anew with the secrets as they are, if one has changed; what runs ends where it is. */

@@ -3,6 +3,9 @@ import type { Deadline, TimerWheel } from "../../lib/timer-wheel.ts";
 import { TodokuError } from "../errors.ts";
 import { limits } from "../limits.ts";
 
+// Long next to most invocations, and short next to how long messages wait anyway.
+const patienceMs = 1000;
+
 /** Bytes of events that wait, of all lines of the process. */
 export class WaitingBytes {
   #bytes = 0;
@@ -71,16 +74,27 @@ export class InvocationLine {
     return this.#isOpen && this.#running < this.#concurrency && this.#waiting.size === 0;
   }
 
-  /** Resolves when there is room, or the signal is aborted. It is nobody's then: who comes first takes it. */
-  room(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when there is room, or the signal is aborted. It is nobody's then: who comes first takes it. Others may always be first: whoever
+   * `mayJoin` is let go after `patienceMs` without room, to wait with them.
+   */
+  room(signal: AbortSignal, mayJoin: () => boolean = () => false): Promise<void> {
     if (this.hasRoom || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const look = () => {
-        if (!this.hasRoom && !signal.aborted) return;
+      const end = () => {
+        deadline.cancel();
         this.#watchers.delete(look);
         signal.removeEventListener("abort", look);
         resolve();
       };
+      const look = () => {
+        if (this.hasRoom || signal.aborted) end();
+      };
+      const join = () => {
+        if (this.#isOpen && mayJoin()) end();
+        else deadline = this.#wheel.schedule(patienceMs, join);
+      };
+      let deadline: Deadline = this.#wheel.schedule(patienceMs, join);
       this.#watchers.add(look);
       signal.addEventListener("abort", look);
     });

@@ -175,6 +175,35 @@ describe("messages of a queue", () => {
     await Promise.all([direct, stopped]);
   });
 
+  it("get their turn though direct calls always wait for theirs", async () => {
+    const domain = await aDomain({ timeoutMs: 900_000 });
+    const { handlers, environment, runtime } = domain;
+    const gates: Gate[] = [];
+    runtime.answer = async () => {
+      const gate = aGate();
+      gates.push(gate);
+      await gate.passed;
+      return success(null);
+    };
+    await handlers.start();
+    await domain.queues.delete(domain.principal, "tasks");
+    const call = () => void handlers.invoke(environment, "tasks", '{"Records":[]}').catch(() => undefined);
+    call();
+    call();
+    await domain.queue("tasks");
+    await domain.send("tasks", "a");
+    await until(() => {
+      domain.advance(1000);
+      gates.shift()?.open();
+      call();
+      return runtime.bodies().some(([body]) => body === "a");
+    });
+    while (handlers.read(domain.principal, "tasks").running > 0) {
+      gates.shift()?.open();
+      await new Promise(setImmediate);
+    }
+  });
+
   it("that waited for their turn are hidden anew", async () => {
     const domain = await aDomain({ timeoutMs: 10_000 });
     const [direct, own] = [aGate(), aGate()];
@@ -308,6 +337,21 @@ describe("messages that a function fails on", () => {
     expect(first).toEqual(["a", "poison", "b"]);
     expect(others.map((bodies) => bodies.length)).toEqual(others.map(() => 1));
     expect(others.filter(([body]) => body === "poison")).toHaveLength(2);
+  });
+
+  it("are told in the handler's log, and those among them that go to the dead letters", async () => {
+    const domain = await aDomain();
+    const { handlers, principal } = domain;
+    await domain.queue("dead");
+    await domain.queues.update(principal, "tasks", { deadLetter: { queue: "dead", maxReceives: 1 } });
+    domain.runtime.answer = (event) => failures(idsOf(event)[1]);
+    await domain.send("tasks", "a", "b", "c");
+    await handlers.start();
+    await until(() => handlers.read(principal, "tasks").lastError !== undefined);
+    const { lines } = await handlers.logs.read(principal, "tasks", {});
+    expect(lines.map(({ text }) => text)).toEqual([
+      '1 of 3 messages of queue "tasks" come back; 1 of them to the dead-letter queue "dead": the function named them',
+    ]);
   });
 
   it("wait for a handler that cannot be started, uncounted", async () => {

@@ -37,6 +37,8 @@ export class QueueSource {
   readonly #parts: QueueSourceParts;
   readonly #closed = new AbortController();
   readonly #work = new Set<Promise<void>>();
+  /** It knows whether its queue is there. */
+  readonly tried = Promise.resolve();
   #wasThere = true;
   /** Resolves when the last batch that it took is dealt with. */
   readonly ended: Promise<void>;
@@ -57,9 +59,11 @@ export class QueueSource {
     const { signal } = this.#closed;
     const { environment } = this.#handler.definition;
     let wasRefused = false;
+    // Whoever has made it is told at once.
+    this.#isThere();
     while (!signal.aborted) {
       // A message must not be hidden from others while nobody here can work on it.
-      await this.#handler.line.room(signal);
+      await this.#handler.line.room(signal, () => this.#work.size === 0);
       if (signal.aborted) break;
       if (!this.#isThere()) {
         await this.#parts.wheel.wait(askAgainMs, signal);
@@ -133,13 +137,21 @@ export class QueueSource {
   async #settle(messages: readonly QueueRecord[], result: InvocationResult): Promise<void> {
     const ids = messages.map(({ messageId }) => messageId);
     const { failed, error } = readBatchResult(ids, result);
-    if (error !== undefined) {
-      this.#handler.note(`messages of queue "${this.#settings.queue}" come back (${messages.length}): ${error}`);
-    }
+    this.#tell(messages, failed, error);
     const [again, done] = [true, false].map((isFailed) => {
       return messages.filter(({ messageId }) => failed.has(messageId) === isFailed);
     }) as [QueueRecord[], QueueRecord[]];
     await Promise.all([this.#delete(done), this.#release(again, retryAfterMs)]);
+  }
+
+  #tell(messages: readonly QueueRecord[], failed: ReadonlySet<string>, error = "the function named them"): void {
+    if (failed.size === 0) return;
+    const { environment } = this.#handler.definition;
+    const { queue } = this.#settings;
+    const last = this.#parts.queues.known(environment, queue)?.deadLetter;
+    const dead = messages.filter((one) => last && failed.has(one.messageId) && one.receiveCount >= last.maxReceives);
+    const lost = dead.length > 0 ? `; ${dead.length} of them to the dead-letter queue "${last?.queue}"` : "";
+    this.#handler.note(`${failed.size} of ${messages.length} messages of queue "${queue}" come back${lost}: ${error}`);
   }
 
   /** Those that nobody else has got, of which some waited for others or for their turn: each is hidden anew for as long as the work may take. */
@@ -179,10 +191,9 @@ export class QueueSource {
     const isThere = this.#parts.queues.known(environment, queue) !== undefined;
     if (isThere === this.#wasThere) return isThere;
     this.#wasThere = isThere;
-    const problem = `it waits for queue "${queue}", which does not exist`;
-    if (isThere) this.#handler.noteEnd(problem, `it has found queue "${queue}"`);
+    if (isThere) this.#handler.noteFound(`queue "${queue}"`);
     else {
-      this.#handler.note(problem);
+      this.#handler.noteWait(`queue "${queue}"`, ", which does not exist");
       this.#warn(undefined, "a handler waits for its queue, which does not exist");
     }
     return isThere;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkGrants, type Grant } from "../auth/grants.ts";
-import { type Statement, toGrants } from "./statements.ts";
+import { grantOrStatementSchema, type Statement, toGrants } from "./statements.ts";
 
 const sqs = (queue: string) => `arn:aws:sqs:eu-west-1:123456789012:${queue}`;
 const allow = (Action: string | string[], Resource: string | string[]): Statement => ({
@@ -129,5 +129,15 @@ describe("IAM statements", () => {
     [allow("sqs:GetQueueUrl", sqs("a")), 'the action "sqs:GetQueueUrl" comes with sending or receiving'],
   ])("that no grant can say are refused by name: %j", (statement, message) => {
     expect(() => toGrants([statement])).toThrow(message);
+  });
+
+  it.each([
+    [{ Effect: "Allow", Action: "sns:Publish" }, "the statement has no Resource"],
+    [{ Resource: "*" }, "the statement has no Effect and no Action"],
+    [{ Effect: "Allow", Action: "sns:Publish", Resource: "*", Condition: {} }, "Unrecognized key"],
+    [{ resurce: "topic" }, "must be a grant, or a statement as IAM has them"],
+    ["all", "must be a grant, or a statement as IAM has them"],
+  ])("that are no statements are told what they lack: %j", (entry, message) => {
+    expect(grantOrStatementSchema.safeParse(entry).error?.issues[0]?.message).toContain(message);
   });
 });

@@ -185,7 +185,15 @@ function problem(message: string): TodokuError {
   return new TodokuError("invalid_argument", message);
 }
 
+/** Which of the two it is meant to be, and what it lacks. */
+function problemOfEntry(input: unknown): string {
+  const missing = ["Effect", "Action", "Resource"].filter((name) => !Object.hasOwn(Object(input), name));
+  if (missing.length === 3) return "must be a grant, or a statement as IAM has them";
+  if (missing.length > 0) return `the statement has no ${missing.join(" and no ")}`;
+  return "must be a statement as IAM has them: Effect, Action, Resource and Sid are text, or lists of text, and all it may have";
+}
+
 /** A grant, or a statement that stands for some. */
 export const grantOrStatementSchema = z.union([grantSchema, statementSchema], {
-  error: "must be a grant, or a statement as IAM has them",
+  error: ({ input }) => problemOfEntry(input),
 });

@@ -29,6 +29,9 @@ export class TopicSource {
   readonly #settings: TopicSourceSettings;
   readonly #parts: TopicSourceParts;
   readonly #end = new AbortController();
+  readonly #tried = Promise.withResolvers<void>();
+  /** Resolves when it is subscribed, or waits for its cache. */
+  readonly tried = this.#tried.promise;
   readonly ended: Promise<void>;
 
   constructor(handler: HostedHandler, settings: TopicSourceSettings, parts: TopicSourceParts) {
@@ -53,22 +56,25 @@ export class TopicSource {
   async #run(): Promise<void> {
     const { environment, name } = this.#handler.definition;
     const { cache, topic } = this.#settings;
-    let problem: string | undefined;
+    const what = `topic "${topic}" of cache "${cache}"`;
+    let isMissing = false;
     while (!this.#end.signal.aborted) {
       try {
         await this.#ensure();
-        if (problem !== undefined) this.#handler.noteEnd(problem, `it has found topic "${topic}" of cache "${cache}"`);
-        problem = undefined;
+        if (isMissing) this.#handler.noteFound(what);
+        isMissing = false;
       } catch (caught) {
         const err = toTodokuError(caught);
-        if (problem === undefined) {
-          problem = `it waits for topic "${topic}" of cache "${cache}": ${err.message}`;
-          this.#handler.note(problem);
+        if (!isMissing) {
+          isMissing = true;
+          this.#handler.noteWait(what, `: ${err.message}`);
           this.#parts.log.warn({ environment, handler: name, cache, topic, err }, "a handler waits for its topic");
         }
       }
+      this.#tried.resolve();
       await this.#parts.wheel.wait(lookEveryMs, this.#end.signal);
     }
+    this.#tried.resolve();
   }
 
   async #ensure(): Promise<void> {

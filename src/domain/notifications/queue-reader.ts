@@ -28,7 +28,6 @@ export class QueueReader {
   readonly #environment: string;
   readonly #parts: QueueReaderParts;
   readonly #closed = new AbortController();
-  readonly #end = Promise.withResolvers<void>();
   readonly #remembered = new Map<string, Handover>();
   /** Resolves when the last request that it took is done with. */
   readonly ended: Promise<void>;
@@ -43,7 +42,6 @@ export class QueueReader {
   /** Takes nothing more. */
   end(): void {
     this.#closed.abort();
-    this.#end.resolve();
   }
 
   async #run(onGone: () => void): Promise<void> {
@@ -76,7 +74,7 @@ export class QueueReader {
         }
         if (!wasRefused) log.warn({ environment: this.#environment, err: error }, "notifications wait for their queue");
         wasRefused = true;
-        await Promise.race([wheel.wait(askAgainMs), this.#end.promise]);
+        await wheel.wait(askAgainMs, this.#closed.signal);
       }
     }
     await before;

@@ -47,8 +47,7 @@ export class TopicReader implements ReaderOwner, Changing {
   #log: LogReader | undefined;
   #done: Position | undefined;
   #isSaved = true;
-  #isEnded = false;
-  readonly #end = Promise.withResolvers<void>();
+  readonly #end = new AbortController();
   #wake: () => void = () => {};
   /** Resolves when the request that it was at is done with. */
   readonly ended: Promise<void>;
@@ -62,8 +61,7 @@ export class TopicReader implements ReaderOwner, Changing {
 
   /** Takes nothing more. */
   end(): void {
-    this.#isEnded = true;
-    this.#end.resolve();
+    this.#end.abort();
     this.#wake();
   }
 
@@ -231,8 +229,12 @@ export class TopicReader implements ReaderOwner, Changing {
     }
   }
 
-  async #pause(ms: number): Promise<void> {
-    await Promise.race([this.#parts.wheel.wait(ms), this.#end.promise]);
+  get #isEnded(): boolean {
+    return this.#end.signal.aborted;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return this.#parts.wheel.wait(ms, this.#end.signal);
   }
 }
 

@@ -314,7 +314,10 @@ describe("a command", () => {
     [["node:server"], /must be a file without its extension, a dot, and a function of it/],
     [["python:none.handler"], /cannot start: ModuleNotFoundError: No module named 'none'/],
     [["python:server.none"], /cannot start: AttributeError: module 'server' has no attribute 'none'/],
-    [["no-such-program"], /cannot start: Runtime.ExitError: the process has ended: there is no such program/],
+    [
+      ["no-such-program"],
+      /cannot start: Runtime.ExitError: the process has ended: there is no such program: no-such-program/,
+    ],
     [["sh", "-c", "exit 4"], /cannot start: Runtime.ExitError: the process has ended: exit status 4/],
     [["sh", "-c", "kill -9 $$"], /the process has ended: signal: SIGKILL/],
   ])("that cannot be started says why: %s", async (command, reason) => {

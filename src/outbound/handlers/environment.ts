@@ -8,7 +8,7 @@ const passed = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"] as const;
 
 /** What the environment of a process is made of. */
 export interface EnvironmentParts extends Pick<RuntimeParts, "credentials" | "environmentVariables"> {
-  readonly definition: Pick<HandlerDefinition, "name">;
+  readonly definition: Pick<HandlerDefinition, "name" | "secrets">;
   readonly command: HandlerCommand;
   /** Of the runtime API. */
   readonly address: string;
@@ -25,7 +25,7 @@ export function environmentOf(parts: EnvironmentParts): Readonly<Record<string, 
   const fromServer = passed.flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]]));
   return {
     ...Object.fromEntries(fromServer),
-    ...environmentVariables,
+    ...withUrl(environmentVariables, definition.secrets, url),
     AWS_ENDPOINT_URL: url,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -43,4 +43,13 @@ export function environmentOf(parts: EnvironmentParts): Readonly<Record<string, 
     TODOKU_URL: url,
     TODOKU_API_KEY: credentials.apiKey,
   };
+}
+
+/** `${TODOKU_URL}` in a value is where the server is, which nobody knows before it runs; a secret stays as it is. */
+function withUrl(variables: Readonly<Record<string, string>>, secrets: HandlerDefinition["secrets"], url: string) {
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => {
+      return [name, Object.hasOwn(secrets, name) ? value : value.replace(/\$\{TODOKU_URL\}/g, () => url)];
+    }),
+  );
 }

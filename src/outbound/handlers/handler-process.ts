@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { failedInvocation, type HandlerDefinition, type InvocationResult } from "../../domain/handlers/handler.ts";
 import type { HandlerLogLine } from "../../domain/handlers/logs.ts";
@@ -150,7 +151,7 @@ export class HandlerProcess {
         done(how);
       };
       this.#child.on("error", (error: NodeJS.ErrnoException) => {
-        reason ??= error.code === "ENOENT" ? "there is no such program or directory" : (error.code ?? error.message);
+        reason ??= error.code === "ENOENT" ? missingOf(this.#child, this.#options) : (error.code ?? error.message);
         if (this.#child.pid === undefined) end(reason);
       });
       this.#child.on("exit", (code, signal) => end(signal === null ? `exit status ${code}` : `signal: ${signal}`));
@@ -187,13 +188,23 @@ export class HandlerProcess {
 function startChild({ definition, parts, url, own }: ProcessOptions, address: string): ChildProcess {
   const run = definition.run as { command?: readonly string[]; directory?: string | undefined };
   const command = commandOf(run.command ?? [], definition.name);
-  const directory = resolve(run.directory ?? ".");
+  const directory = directoryOf(definition);
   return spawn(command.file, command.args, {
     cwd: directory,
     env: environmentOf({ ...parts, definition, command, address, directory, url, own }),
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
+}
+
+function directoryOf({ run }: HandlerDefinition): string {
+  return resolve(run.kind === "command" ? (run.directory ?? ".") : ".");
+}
+
+/** Node says ENOENT of both. */
+function missingOf({ spawnfile }: ChildProcess, { definition }: ProcessOptions): string {
+  const directory = directoryOf(definition);
+  return existsSync(directory) ? `there is no such program: ${spawnfile}` : `there is no such directory: ${directory}`;
 }
 
 function exitError(id: string, how: string): InvocationResult {

@@ -143,7 +143,7 @@ describe("a signature", () => {
     [
       "no Authorization",
       withHeader(query, "authorization", undefined),
-      "403 MissingAuthenticationTokenException/MissingAuthenticationToken: the request is not signed: a credential is needed",
+      "403 MissingAuthenticationTokenException/MissingAuthenticationToken: the request is not signed: it needs an access key (todoku key create --access-key)",
     ],
     [
       "a token",

@@ -74,7 +74,8 @@ export class AwsAuthentication {
     } catch (error) {
       if (!(error instanceof TodokuError) || error.code !== "unauthenticated") throw error;
       const options = { status: 403, queryCode: "MissingAuthenticationToken" };
-      throw new AwsError("MissingAuthenticationTokenException", `the request is not signed: ${error.message}`, options);
+      const text = "the request is not signed: it needs an access key (todoku key create --access-key)";
+      throw new AwsError("MissingAuthenticationTokenException", text, options);
     }
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { capturedRequests } from "../../../test/support/aws-captures.ts";
 import { addressOf } from "./address.ts";
 import { AwsError } from "./errors.ts";
-import { isOfAws, targetOf } from "./routing.ts";
+import { guessedTarget, isOfAws, targetOf } from "./routing.ts";
 
 const form = "application/x-www-form-urlencoded; charset=utf-8";
 const signed = (service: string) =>
@@ -73,6 +73,7 @@ describe("the AWS door", () => {
     ["a connection", { method: "DELETE", url: "/prod/@connections/abc%3D" }],
     ["an escaped connection", { method: "GET", url: "/%40connections/abc=" }],
     ["a function", { url: "/2015-03-31/functions/hello/invocations" }],
+    ["what feeds functions", { method: "GET", url: "/2015-03-31/event-source-mappings/" }],
     ["SNS's certificate", { method: "GET", url: "/SimpleNotificationService-0123abcd.pem" }],
   ])("takes %s", (_, { method = "POST", url, headers = {} }) => {
     expect(isOfAws({ method, url, headers })).toBe(true);
@@ -100,10 +101,23 @@ describe("the AWS door", () => {
     ["/", { "x-amz-target": "__proto__.ListQueues" }, "", "X-Amz-Target __proto__.ListQueues is not offered"],
     ["/", {}, "Action=X&Version=constructor", "Version must be one of 2012-11-05, 2010-03-31"],
     ["/", { authorization: signed("s3") }, "", "the request names no action"],
+    [
+      "/restapis",
+      { authorization: signed("apigateway") },
+      "",
+      "GET /restapis of the service apigateway is not offered",
+    ],
   ])("says what it does not know: %s %j %s", (url, headers, body, refusal) => {
-    const find = () => targetOf({ headers }, addressOf(url), new URLSearchParams(body));
+    const find = () => targetOf({ method: "GET", headers }, addressOf(url), new URLSearchParams(body));
     expect(find).toThrow(AwsError);
     expect(find).toThrow(refusal);
+  });
+
+  it.each(["lambda", "apigateway"])("answers what is signed for %s in its own form: no XML", (service) => {
+    const headers = { authorization: signed(service) };
+    for (const url of ["/restapis", "/2021-10-31/functions/x/url"]) {
+      expect(guessedTarget({ headers }, addressOf(url))).toEqual({ service: "lambda", wire: "rest", action: "" });
+    }
   });
 
   it("takes a form without a version for the service that it is signed for, and one to a queue for SQS", () => {

@@ -25,7 +25,8 @@ const targets: Readonly<Record<string, AwsServiceName>> = {
 const versions: Readonly<Record<string, AwsServiceName>> = { "2012-11-05": "sqs", "2010-03-31": "sns" };
 
 const connectionPath = /\/(@|%40)connections\//i;
-const functionPath = /^\/2015-03-31\/functions(\/|$)/;
+/** Functions, and what feeds them. */
+const lambdaPath = /^\/2015-03-31\//;
 const certificatePath = /^\/SimpleNotificationService-[0-9a-f]{1,64}\.pem$/;
 /** Of a queue: whoever writes forms by hand sends them there. */
 const queuePath = /^\/\d{12}\/[^/]{1,80}$/;
@@ -51,7 +52,7 @@ export function isForm(contentType: string | undefined): boolean {
 
 /** The service of a path that has one of its own; undefined: another sign tells. */
 export function serviceOfPath(rawPath: string): "execute-api" | "lambda" | undefined {
-  if (functionPath.test(rawPath)) return "lambda";
+  if (lambdaPath.test(rawPath)) return "lambda";
   return connectionPath.test(rawPath) ? "execute-api" : undefined;
 }
 
@@ -61,6 +62,8 @@ export function guessedTarget({ headers }: Pick<IncomingMessage, "headers">, { r
   if (ofPath) return { service: ofPath, wire: "rest", action: "" };
   const [prefix = ""] = headers["x-amz-target"]?.toString().split(".", 1) ?? [];
   if (prefix !== "") return { service: serviceOf(targets, prefix) ?? "sqs", wire: "json", action: "" };
+  // Nobody serves it, and its clients read no XML.
+  if (restScopeOf(headers.authorization)) return { service: "lambda", wire: "rest", action: "" };
   return { service: scopeServiceOf(headers.authorization) ?? "sqs", wire: "query", action: "" };
 }
 
@@ -69,7 +72,7 @@ export function guessedTarget({ headers }: Pick<IncomingMessage, "headers">, { r
  * @throws AwsError: it is for nothing that is offered here.
  */
 export function targetOf(
-  { headers }: Pick<IncomingMessage, "headers">,
+  { method = "", headers }: Pick<IncomingMessage, "method" | "headers">,
   { rawPath }: Address,
   form: URLSearchParams,
 ): Target {
@@ -82,6 +85,9 @@ export function targetOf(
     if (service) return { service, wire: "json", action };
     throw notOffered(`X-Amz-Target ${target.slice(0, 100)} is not offered`);
   }
+  const restScope = restScopeOf(headers.authorization);
+  if (restScope !== undefined)
+    throw notOffered(`${method} ${rawPath.slice(0, 100)} of the service ${restScope} is not offered`);
   const action = form.get("Action");
   if (action === null) throw notOffered("the request names no action: neither X-Amz-Target nor Action");
   const scopeService = scopeServiceOf(headers.authorization) ?? (queuePath.test(rawPath) ? "sqs" : undefined);
@@ -98,6 +104,13 @@ function serviceOf(known: Readonly<Record<string, AwsServiceName>>, name: string
 function scopeServiceOf(authorization = ""): AwsServiceName | undefined {
   const name = /^AWS4-HMAC-SHA256 +Credential=[\w-]+\/\d+\/[\w-]+\/(sqs|sns)\//.exec(authorization)?.[1];
   return awsServiceNames.find((one) => one === name);
+}
+
+/** The service that the signature is for, when it speaks neither of the other wires. */
+function restScopeOf(authorization = ""): string | undefined {
+  return /^AWS4-HMAC-SHA256 +Credential=[\w-]+\/\d+\/[\w-]+\/(lambda|apigateway|execute-api)\//.exec(
+    authorization,
+  )?.[1];
 }
 
 function notOffered(message: string): AwsError {

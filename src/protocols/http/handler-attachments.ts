@@ -18,6 +18,7 @@ const attachedSchema = z
     credentials: z
       .object({ keyId: z.string(), apiKey: z.string(), accessKeyId: z.string(), secretAccessKey: z.string() })
       .meta({ description: "The handler's own key, for as long as it is attached" }),
+    waitsFor: z.array(z.string()).meta({ description: "What is to feed it and is not there" }),
     env: z
       .record(z.string(), z.string())
       .meta({ description: "Its environment variables, and its secrets with their values" }),
@@ -55,8 +56,8 @@ export const handlerAttachmentRoutes: Routes = {
       answers: { 201: { description: "It is attached", schema: attachedSchema } },
       async handle({ principal, body, context, parts }) {
         const made = await parts.handlers.attach(principal, toAttachRequest(body));
-        const { id, name, credentials, environmentVariables } = made;
-        return context.json({ id, name, credentials, env: environmentVariables }, 201);
+        const { id, name, credentials, waitsFor, environmentVariables } = made;
+        return context.json({ id, name, credentials, waitsFor, env: environmentVariables }, 201);
       },
     }),
   },

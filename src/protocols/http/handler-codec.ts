@@ -69,7 +69,10 @@ export const attachSchema = z
 export const handlerSchema = z
   .object({
     name: z.string(),
-    state: z.enum(["starting", "ready", "failing"]),
+    state: z
+      .enum(["starting", "ready", "waiting", "failing"])
+      .meta({ description: "`waiting`: it is ready, and something that feeds it is not there" }),
+    waitsFor: z.array(z.string()).meta({ description: "What is to feed it and is not there" }),
     run: z.enum(["command", "endpoint", "attached"]).meta({ description: "How it is reached" }),
     sources: z.array(sourceSchema),
     timeoutSeconds,
@@ -93,10 +96,13 @@ export const resultSchema = z
   })
   .meta({ id: "InvocationResult" });
 
+/** Of JavaScript's dates. */
+const dateMaxMs = 8.64e15;
+
 /** One line of a log. */
 export const logLineSchema = z
   .object({
-    atMs: z.number().meta({ description: "Epoch milliseconds" }),
+    atMs: z.number().min(0).max(dateMaxMs).meta({ description: "Epoch milliseconds" }),
     stream: z.enum(["stdout", "stderr", "system"]).meta({ description: "`system`: what the server says of it" }),
     invocationId: z.string().optional().meta({ description: "What ran, or ran last" }),
     text: z.string(),

@@ -118,7 +118,7 @@ describe("an attached handler", () => {
           {
             ...{ name: "h", state: "ready", run: "attached", timeoutSeconds: 2.5, concurrency: 3, functionUrl: "jwt" },
             sources: [sources[0], { cache: "events", ...sources[1], filterScope: "attributes" }],
-            ...{ running: 0, waiting: 0, counts: { succeeded: 0, failed: 0, timedOut: 0 } },
+            ...{ waitsFor: [], running: 0, waiting: 0, counts: { succeeded: 0, failed: 0, timedOut: 0 } },
           },
         ],
       },
@@ -207,6 +207,10 @@ describe("the log of a handler", () => {
     const waiting = call("GET", `${logs}?after=${next}&waitSeconds=20`);
     await add("c");
     expect(await waiting).toMatchObject([200, { lines: [line("c")] }]);
+    for (const atMs of [8.64e15 + 1, -1]) {
+      const wrong = { ...line("d"), atMs };
+      expect((await call("POST", pathOf(id, "logs"), { lines: [wrong] }))[0]).toBe(400);
+    }
     expect((await call("GET", `${logs}?after=x`))[0]).toBe(400);
     expect((await call("GET", `${logs}?waitSeconds=21`))[0]).toBe(400);
     expect((await call("GET", `${logs}?limit=1`))[1]).toMatchObject({ lines: [line("c")] });

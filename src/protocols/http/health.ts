@@ -107,9 +107,17 @@ function frontPage(version: string): string {
 
 This port speaks
   JSON over HTTP and server-sent events   /v1/caches  /v1/topics  /v1/queues  /v1/keys  /v1/tokens  /v1/tickets
-                                          /v1/environments
+                                          /v1/environments  /v1/handlers
                                           (docs/reference/http.md)
+  WebSockets of users                     /push, where the configuration names no other endpoint
+                                          (docs/reference/websocket.md)
   Momento's gRPC and grpc-web             for the Momento SDKs
+  AWS's protocols                         for boto3, the AWS SDKs and the AWS CLI, with AWS_ENDPOINT_URL set to this
+                                          address: SQS, SNS, @connections, SSM, Secrets Manager, the table of
+                                          connections in DynamoDB, Lambda's Invoke
+                                          (docs/reference/aws.md)
+  functions of your own                   /functions/<name>, and the paths of functions.restApis
+                                          (docs/guides/handlers.md)
   health and metrics                      /health/live  /health/ready  /metrics
   a description of all this               /v1/openapi.json
 

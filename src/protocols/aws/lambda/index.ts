@@ -42,7 +42,7 @@ function toConfiguration({ name, state, timeoutMs }: HandlerInfo): object {
     Version: "$LATEST",
     PackageType: "Zip",
     // SDKs have waiters for it; Lambda itself calls a function that starts Pending.
-    State: state === "ready" ? "Active" : state === "starting" ? "Pending" : "Failed",
+    State: state === "ready" || state === "waiting" ? "Active" : state === "starting" ? "Pending" : "Failed",
     LastUpdateStatus: "Successful",
   };
 }

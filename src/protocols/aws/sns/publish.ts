@@ -18,7 +18,7 @@ export async function publish(options: SnsOptions, call: AwsCall): Promise<XmlEl
   if (form.has("PhoneNumber")) throw invalidParameter("PhoneNumber: SMS is not offered");
   const field = form.has("TargetArn") && !form.has("TopicArn") ? "TargetArn" : "TopicArn";
   const topic = topicOf(required(form, field), field);
-  options.eventTopics.get(principal, topic);
+  options.eventTopics.get(principal, topic, "topic.publish");
   return { MessageId: await send(options, call, topic, readMessage(form, topic)) };
 }
 
@@ -32,7 +32,7 @@ async function send({ topics }: SnsOptions, { principal }: AwsCall, topic: strin
 export async function publishBatch(options: SnsOptions, call: AwsCall): Promise<XmlElements> {
   const { form, principal } = call;
   const topic = topicOf(required(form, "TopicArn"), "TopicArn");
-  options.eventTopics.get(principal, topic);
+  options.eventTopics.get(principal, topic, "topic.publish");
   const entries = readList(form, "PublishBatchRequestEntries.member");
   checkEntries(entries);
   const inputs = entries.map((entry) => readEntry(entry, topic));
