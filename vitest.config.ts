@@ -33,7 +33,8 @@ export default defineConfig({
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          // They wait for processes a third of the time.
+          maxWorkers: availableParallelism() + 1,
         },
       },
       {

