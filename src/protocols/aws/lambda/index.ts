@@ -11,7 +11,7 @@ import { answerInvoke } from "./invoke.ts";
 
 const functionsPath = /^\/2015-03-31\/functions(?:\/([^/]*)(?:\/(invocations|configuration))?)?$/;
 
-export function createLambda({ handlers, clock }: Pick<AwsOptions, "handlers" | "clock">): AwsService {
+export function createLambda({ handlers, clock, wheel }: Pick<AwsOptions, "handlers" | "clock" | "wheel">): AwsService {
   return {
     async handle(call) {
       const { method, rawPath, query, principal } = call;
@@ -20,7 +20,7 @@ export function createLambda({ handlers, clock }: Pick<AwsOptions, "handlers" | 
       if (segment === "" && method === "GET") return listFunctions(handlers, principal);
       if (segment === "") throw unknownAction(`${method} ${rawPath}`, "Lambda");
       const name = readFunctionName(segment, query.get("Qualifier"));
-      if (what === "invocations" && method === "POST") return answerInvoke({ handlers, clock }, call, name);
+      if (what === "invocations" && method === "POST") return answerInvoke({ handlers, clock, wheel }, call, name);
       if (what === "invocations" || method !== "GET") throw unknownAction(`${method} ${rawPath}`, "Lambda");
       const configuration = toConfiguration(handlers.read(principal, name));
       return toJson(what === "configuration" ? configuration : { Configuration: configuration });

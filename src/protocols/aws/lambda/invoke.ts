@@ -10,9 +10,11 @@ import type { AwsOptions } from "../options.ts";
 
 /** AWS: how much of the log an answer carries. */
 const tailBytes = 4096;
+/** So long a function that has printed nothing yet is waited for: the pipe of a process on a busy machine. */
+const tailWaitMs = 250;
 const executed = { "x-amz-executed-version": "$LATEST" };
 
-type InvokeParts = Pick<AwsOptions, "handlers" | "clock">;
+type InvokeParts = Pick<AwsOptions, "handlers" | "clock" | "wheel">;
 type Answer = (parts: InvokeParts, call: AwsCall, name: string, event: string) => Promise<AwsAnswer>;
 
 /** By the header X-Amz-Invocation-Type. */
@@ -41,12 +43,17 @@ export async function answerInvoke(parts: InvokeParts, call: AwsCall, name: stri
   return answer(parts, call, name, event);
 }
 
-async function invoke({ handlers }: InvokeParts, call: AwsCall, name: string, event: string): Promise<AwsAnswer> {
+async function invoke(
+  { handlers, wheel }: InvokeParts,
+  call: AwsCall,
+  name: string,
+  event: string,
+): Promise<AwsAnswer> {
   const { principal } = call;
   const wantsLog = headerOf(call, "x-amz-log-type") === "Tail";
   const before = wantsLog ? (await handlers.logs.read(principal, name, { limit: 1 })).next : undefined;
   const { kind, payload } = await handlers.invokeAs(principal, name, event);
-  const log = wantsLog ? await tailOf(handlers, principal, name, before) : undefined;
+  const log = wantsLog ? await tailOf({ handlers, wheel }, principal, name, before) : undefined;
   return {
     headers: {
       ...executed,
@@ -89,14 +96,17 @@ function check(handlers: Handlers, principal: AwsCall["principal"], name: string
   if (!handlers.get(principal.environment, name)) throw handlerNotFound(name);
 }
 
-/** What the handler wrote meanwhile, for whichever invocation. */
+/** What the handler wrote meanwhile, for whichever invocation. What it printed comes another way than its answer, and may be behind it. */
 async function tailOf(
-  { logs }: Handlers,
+  { handlers, wheel }: Pick<InvokeParts, "handlers" | "wheel">,
   principal: AwsCall["principal"],
   name: string,
   after: string | undefined,
 ): Promise<string> {
-  const { lines } = await logs.read(principal, name, { after });
+  const waited = new AbortController();
+  const deadline = wheel.schedule(tailWaitMs, () => waited.abort());
+  const { lines } = await handlers.logs.read(principal, name, { after, signal: waited.signal });
+  deadline.cancel();
   const text = Buffer.from(lines.map((line) => `${line.text}\n`).join(""));
   return text.subarray(Math.max(0, text.length - tailBytes)).toString("base64");
 }
